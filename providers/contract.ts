@@ -1,0 +1,232 @@
+/**
+ * The contract between the reconcilers and a cloud. The reconcilers know these words and no cloud; a provider knows its cloud
+ * and no Kubernetes object. Everything here is data; the verbs with I/O are observe, owners and execute.
+ */
+export type CloudName = string
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
+export type JsonObject = { readonly [key: string]: Json }
+
+/** Who a cloud object belongs to; stamped on every cloud object by tags, labels or description. */
+export interface Owner {
+  /** Cluster id: separates clusters that share a cloud account. */
+  cluster: string
+  namespace: string
+  name: string
+  /** UID of the Service. A new Service with the same name is another owner. */
+  uid: string
+}
+
+export type Protocol = 'TCP' | 'UDP' | 'SCTP'
+export type Family = 'IPv4' | 'IPv6'
+
+export interface LoadBalancerPort {
+  name: string
+  protocol: Protocol
+  /** What clients connect to. */
+  port: number
+  /** 0: the Service has no node port; a provider that needs one answers Unsupported. */
+  nodePort: number
+  appProtocol?: string
+}
+
+export interface HealthCheck {
+  protocol: 'HTTP' | 'TCP'
+  /** A port of the node. */
+  port: number
+  path: string
+  intervalSeconds: number
+  timeoutSeconds: number
+  healthyThreshold: number
+  unhealthyThreshold: number
+}
+
+/** A node that may receive traffic: eligible, of this cloud, not being removed. */
+export interface TargetNode {
+  name: string
+  providerId: string
+  /** InternalIPs, primary first. */
+  addresses: readonly string[]
+  zone?: string
+}
+
+/** What one placement asks of its cloud, free of Kubernetes and of any cloud. */
+export interface LoadBalancerSpec {
+  owner: Owner
+  /** Name of the LoadBalancerClass. */
+  className: string
+  scheme: 'public' | 'internal'
+  /** Primary first. */
+  families: readonly Family[]
+  ports: readonly LoadBalancerPort[]
+  /** externalTrafficPolicy. */
+  policy: 'Cluster' | 'Local'
+  healthCheck: HealthCheck
+  /** CIDRs; empty means anybody. */
+  sourceRanges: readonly string[]
+  affinity: { kind: 'None' } | { kind: 'ClientIP'; timeoutSeconds: number }
+  /** Addresses the user asked for; empty means any. */
+  requestedAddresses: readonly string[]
+  /** How long an established connection may live on after its target or listener was removed. */
+  drainSeconds: number
+  nodes: readonly TargetNode[]
+  /** Provider specific: the class's parameters with the Service's `roadstead.dev/...` annotations over them. */
+  parameters: Readonly<Record<string, string>>
+}
+
+/** Something a person has to change, in words that say what. `reason` is CamelCase, as in a condition. */
+export interface Reason {
+  reason: string
+  message: string
+  /** Set when only this port is affected. */
+  port?: { port: number; protocol: Protocol }
+}
+
+export interface Unsupported {
+  kind: 'unsupported'
+  reasons: readonly Reason[]
+}
+
+export interface Lowered {
+  kind: 'lowered'
+  own: readonly Resource[]
+  fragments: readonly Fragment[]
+}
+
+/** Names a cloud object that many placements write into. */
+export interface DocumentKey {
+  kind: 'document'
+  document: string
+}
+
+/** What one placement wants to stand in a shared document. */
+export interface Fragment {
+  document: string
+  owner: Owner
+  content: JsonObject
+}
+
+/** One cloud object as plain data: what we want or what we saw. */
+export interface Resource {
+  kind: string
+  /** Derived name, unique within the owner (or the document); equal for the wanted and the seen object. */
+  key: string
+  owner: Owner | DocumentKey
+  /** Keys of resources that must exist before this one, and outlive it. */
+  needs: readonly string[]
+  /** A difference here is a replacement, new before old. */
+  immutable: JsonObject
+  /** A difference here is an update in place. */
+  mutable: JsonObject
+  /** The cloud's own id; set on what was observed. */
+  id?: string
+  /** Wanted resources are always 'ready'. 'pending': exists, is not in effect yet. */
+  state: 'ready' | 'pending' | 'deleting'
+  /** Observations that are no part of the wanted state: addresses, target health, ... Never compared. */
+  observed?: JsonObject
+}
+
+/** One cloud mutation, as data. Idempotent: executing it twice leads to the same cloud. */
+export type Step =
+  | { verb: 'create'; resource: Resource }
+  | { verb: 'update'; resource: Resource; from: Resource }
+  | { verb: 'delete'; resource: Resource }
+
+export interface Address {
+  ip?: string
+  hostname?: string
+  /** VIP: packets reach the node with this address as destination; Proxy: with the node's. */
+  ipMode?: 'VIP' | 'Proxy'
+}
+
+export type Addresses =
+  | { kind: 'pending'; reason: string; message: string }
+  | {
+      kind: 'ready'
+      addresses: readonly Address[]
+      /** One entry per port of the Service where a port failed; absent when all work. */
+      ports?: readonly { port: number; protocol: Protocol; error?: string }[]
+    }
+
+export interface TargetHealth {
+  node: string
+  healthy: boolean
+  /** Why not, in the cloud's words. */
+  reason?: string
+  draining?: boolean
+}
+
+/** What a cloud can do; the feature table in the docs is generated from it. */
+export interface Features {
+  protocols: readonly Protocol[]
+  dualStack: boolean
+  /** Works for Services without node ports. */
+  withoutNodePorts: boolean
+  sourceRanges: boolean
+  clientIpAffinity: boolean
+  requestedAddress: boolean
+  /** Keys this provider reads in LoadBalancerSpec.parameters, with one line each for the docs. */
+  parameters: Readonly<Record<string, string>>
+  limits: { portsPerLoadBalancer: number; targetsPerLoadBalancer: number }
+}
+
+export interface Provider {
+  readonly name: CloudName
+  readonly features: Features
+  /** Pure. Whether a node with this `spec.providerID` ('' when it has none) is a machine of this cloud. */
+  ownsNode(providerId: string): boolean
+  /** Pure. */
+  lower(spec: LoadBalancerSpec): Lowered | Unsupported
+  /** Pure. The wanted document from all its fragments; undefined when nobody needs it and it should go. */
+  assemble(document: DocumentKey, fragments: readonly Fragment[]): Resource | undefined
+  /** Every cloud object with the target's mark, also half-made ones and ones being deleted. Throws CloudError. */
+  observe(target: Owner | DocumentKey, signal: AbortSignal): Promise<Resource[]>
+  /** Everything in the cloud with our cluster's mark. Throws CloudError. */
+  owners(cluster: string, signal: AbortSignal): AsyncIterable<Owner>
+  /** One idempotent mutation. Throws CloudError. */
+  execute(step: Step, signal: AbortSignal): Promise<void>
+  /** Pure. What to publish, given what was observed. */
+  addresses(observed: readonly Resource[]): Addresses
+  /** Pure. Health of the targets, given what was observed. */
+  targets(observed: readonly Resource[]): readonly TargetHealth[]
+}
+
+export type CloudErrorKind =
+  | 'throttled'
+  | 'quota'
+  | 'denied'
+  | 'invalid'
+  | 'conflict'
+  | 'in-use'
+  | 'not-found'
+  | 'unavailable'
+  | 'unknown'
+
+/** The only error a provider throws. Made in sdk.ts (or its equivalent), interpreted in reconcilers/requeue.ts. */
+export class CloudError extends Error {
+  override readonly name = 'CloudError'
+  readonly kind: CloudErrorKind
+  /** The cloud's own code and request id, for people. */
+  readonly code: string | undefined
+  readonly requestId: string | undefined
+  readonly retryAfterSeconds: number | undefined
+  /** CamelCase reason for conditions and events when it says more than the kind does, for example OwnedByOther or AddressPoolExhausted. */
+  readonly reason: string | undefined
+
+  constructor(
+    kind: CloudErrorKind,
+    message: string,
+    details: { code?: string; requestId?: string; retryAfterSeconds?: number; reason?: string; cause?: unknown } = {},
+  ) {
+    super(message, { cause: details.cause })
+    this.kind = kind
+    this.code = details.code
+    this.requestId = details.requestId
+    this.retryAfterSeconds = details.retryAfterSeconds
+    this.reason = details.reason
+  }
+}
+
+/** Key for maps and logs: `cluster/namespace/name/uid`. */
+export function ownerKey(owner: Owner): string {
+  return `${owner.cluster}/${owner.namespace}/${owner.name}/${owner.uid}`
+}
