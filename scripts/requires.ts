@@ -1,0 +1,44 @@
+/**
+ * Which tools a test needs and whether this machine has them. A missing one skips the test with its reason;
+ * with ROADSTEAD_REQUIRE=all nothing is skipped, so the test runs and fails.
+ */
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+
+type Requirement = 'root' | 'linux' | 'nft' | 'ip' | 'kubectl' | 'nsenter' | 'unshare'
+
+const reasons: Record<Requirement, string> = {
+  root: 'needs root (network namespaces): run as root',
+  linux: 'needs Linux',
+  nft: 'needs nft: apt-get install nftables',
+  ip: 'needs ip: apt-get install iproute2',
+  kubectl: 'needs kubectl in PATH',
+  nsenter: 'needs nsenter: apt-get install util-linux',
+  unshare: 'needs unshare: apt-get install util-linux',
+}
+
+/** `false` when all are there, otherwise the reason to print; fits node:test's `skip` option. */
+export function requires(...needs: Requirement[]): string | false {
+  if (process.env['ROADSTEAD_REQUIRE'] === 'all') return false
+  const missing = needs.filter((need) => !present(need))
+  return missing.length === 0 ? false : missing.map((need) => reasons[need]).join('; ')
+}
+
+function present(need: Requirement): boolean {
+  if (need === 'root') return process.getuid?.() === 0
+  if (need === 'linux') return process.platform === 'linux'
+  return inPath(need)
+}
+
+/** Whether an executable of this name is in PATH (or where Debian keeps the administrator's tools). */
+export function inPath(command: string): boolean {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin']
+  return folders.some((folder) => {
+    try {
+      accessSync(join(folder, command), constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
+}
