@@ -1,0 +1,189 @@
+/**
+ * Network namespaces by name, through iproute2 and util-linux. Every name starts with `rs-`: nothing else is ever created, entered or
+ * deleted. Processes are started with nsenter, not `ip netns exec`, which remounts /sys and so fails in a user namespace.
+ * Nothing here changes the namespace the caller lives in.
+ */
+import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process'
+import { readdirSync, readlinkSync, statSync } from 'node:fs'
+import { type CommandOptions, type CommandResult, command, tryCommand } from './command.ts'
+
+export const netnsFolder = '/run/netns'
+const ours = /^rs-[a-z0-9][a-z0-9-]*$/
+
+/** The path that nsenter takes. Throws RangeError for a name that is not ours. */
+export function netnsPath(name: string): string {
+  if (!ours.test(name)) throw new RangeError(`not a sandbox namespace: ${JSON.stringify(name)} (rs-<lower case>)`)
+  return `${netnsFolder}/${name}`
+}
+
+/** Names of the namespaces with our prefix, of every instance. */
+export function listNamespaces(): string[] {
+  try {
+    return readdirSync(netnsFolder).filter((name) => ours.test(name))
+  } catch {
+    return []
+  }
+}
+
+/** Creates them in one go; a name that exists is an error (`File exists`). Loopback is still down: see `configure`. */
+export async function createNamespaces(names: readonly string[]): Promise<void> {
+  await ipBatch(names.map((name) => (netnsPath(name), `netns add ${name}`)))
+}
+
+/** Deletes them; one that is gone is fine. A namespace lives on while a process is in it: end those first. */
+export async function deleteNamespaces(names: readonly string[]): Promise<void> {
+  const present = new Set(listNamespaces())
+  const lines = names.filter((name) => present.has(name)).map((name) => (netnsPath(name), `netns del ${name}`))
+  // -force goes on after a line that failed because somebody else deleted that name in the meantime.
+  await tryCommand(['ip', '-force', '-batch', '-'], { input: `${lines.join('\n')}\n` })
+  const left = listNamespaces().filter((name) => names.includes(name))
+  if (left.length > 0) throw new Error(`namespaces could not be deleted: ${left.join(' ')}`)
+}
+
+/** Runs `ip` lines in one process: in `namespace`, or (only for `netns add/del`) where we are. Throws CommandError at the first bad line. */
+export async function ipBatch(lines: readonly string[], namespace?: string): Promise<void> {
+  if (lines.length === 0) return
+  if (namespace === undefined && lines.some((line) => !/^netns (add|del) rs-/.test(line)))
+    throw new RangeError('only namespaces of the sandbox are configured')
+  const at = namespace === undefined ? [] : (netnsPath(namespace), ['-n', namespace])
+  await command(['ip', ...at, '-batch', '-'], { input: `${lines.join('\n')}\n` })
+}
+
+/** Writes sysctls (`net/ipv4/ip_forward` -> value) inside the namespace; missing keys are skipped (a kernel without that feature). */
+export async function setSysctls(namespace: string, values: Readonly<Record<string, string>>): Promise<void> {
+  const lines = Object.entries(values).map(([key, value]) => `set_key ${key} ${value}`)
+  const script = `set_key() { f=/proc/sys/$1; shift; [ ! -e "$f" ] || echo "$@" > "$f"; }\nset -e\n${lines.join('\n')}\n`
+  await command(enter(namespace, ['sh']), { input: script })
+}
+
+/** Sysctls first (new interfaces inherit `default`), then the `ip` lines; loopback comes up. */
+export async function configure(
+  namespace: string,
+  setup: { sysctls?: Readonly<Record<string, string>>; ip?: readonly string[] },
+): Promise<void> {
+  await setSysctls(namespace, { ...quietSysctls, ...setup.sysctls })
+  await ipBatch(['link set lo up', ...(setup.ip ?? [])], namespace)
+}
+
+/**
+ * What every sandbox namespace needs: IPv6 addresses usable at once (no duplicate address detection), no router solicitations, no
+ * ICMP redirects (they would move traffic off the path under test), no reverse path filter, bridged frames not seen by nftables' IP hooks.
+ */
+const quietSysctls: Readonly<Record<string, string>> = {
+  ...perInterface('ipv6', { disable_ipv6: '0', accept_dad: '0', accept_ra: '0', router_solicitations: '0' }),
+  ...perInterface('ipv6', { accept_redirects: '0', optimistic_dad: '0' }),
+  ...perInterface('ipv4', { accept_redirects: '0', secure_redirects: '0', send_redirects: '0', rp_filter: '0' }),
+  'net/bridge/bridge-nf-call-iptables': '0',
+  'net/bridge/bridge-nf-call-ip6tables': '0',
+}
+
+/** Forwarding between interfaces, both families. */
+export const forwardingSysctls: Readonly<Record<string, string>> = {
+  'net/ipv4/ip_forward': '1',
+  ...perInterface('ipv6', { forwarding: '1' }),
+}
+
+function perInterface(family: 'ipv4' | 'ipv6', values: Readonly<Record<string, string>>): Record<string, string> {
+  const entries = Object.entries(values)
+  return Object.fromEntries(
+    ['default', 'all'].flatMap((scope) => entries.map(([key, value]) => [`net/${family}/conf/${scope}/${key}`, value])),
+  )
+}
+
+/** File on this machine -> file that a process sees in its place, for example a resolv.conf. */
+export type FileBinds = Readonly<Record<string, string>>
+
+export interface EnterOptions {
+  binds?: FileBinds
+  /** UTS host name; implies a private UTS namespace. */
+  hostname?: string
+}
+
+/**
+ * The command line that runs `argv` in the namespace. Every step executes the next one in place, so the pid of the spawned process is
+ * the pid of `argv`, and it is killed when the thread that spawned it dies (setpriv --pdeathsig), also by SIGKILL.
+ */
+export function enter(namespace: string, argv: readonly string[], options: EnterOptions = {}): string[] {
+  const binds = Object.entries(options.binds ?? {})
+  const privately = [
+    ...(binds.length > 0 ? ['--mount', '--propagation', 'private'] : []),
+    ...(options.hostname ? ['--uts'] : []),
+  ]
+  const prefix = ['nsenter', `--net=${netnsPath(namespace)}`]
+  if (privately.length === 0) return [...prefix, ...argv]
+  return [
+    ...prefix,
+    'unshare',
+    ...privately,
+    'sh',
+    '-c',
+    bindScript,
+    'sh',
+    options.hostname ?? '',
+    `${binds.length}`,
+    ...binds.flat(),
+    ...argv,
+  ]
+}
+
+// `$1` is the host name or empty, `$2` the number of binds, then pairs of (place, file), then the command.
+const bindScript = `set -e
+[ -z "$1" ] || hostname "$1" 2>/dev/null || echo "$1" > /proc/sys/kernel/hostname
+n=$2; shift 2
+while [ "$n" -gt 0 ]; do mount --bind "$2" "$1"; shift 2; n=$((n - 1)); done
+exec "$@"`
+
+/** Runs a short command inside and resolves with its result, whatever the exit code. */
+export function runIn(
+  namespace: string,
+  argv: readonly string[],
+  options: CommandOptions & EnterOptions = {},
+): Promise<CommandResult> {
+  return tryCommand(enter(namespace, argv, options), options)
+}
+
+export interface SpawnOptions extends EnterOptions {
+  stdio?: StdioOptions
+  env?: Readonly<Record<string, string | undefined>>
+  cwd?: string
+  /** false: the process survives its parent's death (a command the user started with sandbox exec). Default true. */
+  dieWithParent?: boolean
+}
+
+/** Starts a long-lived process inside. Its pid is the pid of `argv` itself. The caller ends it (see processes.ts). */
+export function spawnIn(namespace: string, argv: readonly string[], options: SpawnOptions = {}): ChildProcess {
+  const line = enter(namespace, argv, options)
+  const [file = '', ...args] =
+    options.dieWithParent === false ? line : ['setpriv', '--pdeathsig', 'KILL', '--', ...line]
+  return spawn(file, args, {
+    stdio: options.stdio ?? ['ignore', 'pipe', 'pipe'],
+    ...(options.env ? { env: { ...options.env } } : {}),
+    ...(options.cwd ? { cwd: options.cwd } : {}),
+  })
+}
+
+/** Pids of every process inside any of the namespaces, by one look at /proc (threads' other namespaces are not searched). */
+export function pidsIn(namespaces: readonly string[]): number[] {
+  const inodes = new Set(namespaces.flatMap((name) => inodeOf(netnsPath(name))))
+  if (inodes.size === 0) return []
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .filter((pid) => inodes.has(netOf(pid)))
+    .map(Number)
+}
+
+function inodeOf(path: string): string[] {
+  try {
+    return [`net:[${statSync(path).ino}]`]
+  } catch {
+    return []
+  }
+}
+
+function netOf(pid: string): string {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`)
+  } catch {
+    return '' // gone, or not ours to look at
+  }
+}
