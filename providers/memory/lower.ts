@@ -1,0 +1,107 @@
+/**
+ * A LoadBalancerSpec as objects of the memory cloud, pure: a load balancer, one target group, one listener per port.
+ * With the parameter `shared-document` the placement also writes a fragment into that document, so that the
+ * reconcilers' shared path can be tested without a real cloud.
+ */
+import { ownerKey } from '../contract.ts'
+import type {
+  DocumentKey,
+  Fragment,
+  JsonObject,
+  Lowered,
+  LoadBalancerSpec,
+  Reason,
+  Resource,
+  Unsupported,
+} from '../contract.ts'
+
+export function lower(spec: LoadBalancerSpec): Lowered | Unsupported {
+  const reasons = spec.ports.flatMap(({ protocol, port, nodePort }): Reason[] => {
+    if (protocol === 'SCTP') {
+      const message = `port ${port}: SCTP cannot be balanced; use TCP or UDP`
+      return [{ reason: 'UnsupportedProtocol', message, port: { port, protocol } }]
+    }
+    if (nodePort === 0 && spec.parameters['mode'] !== 'passthrough') {
+      const message = `port ${port} has no node port; allow node ports or set the class parameter mode to passthrough`
+      return [{ reason: 'NodePortRequired', message, port: { port, protocol } }]
+    }
+    return []
+  })
+  if (reasons.length > 0) return { kind: 'unsupported', reasons }
+  const resource = (
+    kind: string,
+    key: string,
+    needs: string[],
+    immutable: JsonObject,
+    mutable: JsonObject,
+  ): Resource => ({
+    kind,
+    key,
+    owner: spec.owner,
+    needs,
+    immutable,
+    mutable,
+    state: 'ready',
+  })
+  const targets = [...spec.nodes]
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .map(({ name, addresses }) => ({ node: name, addresses: [...addresses] }))
+  return {
+    kind: 'lowered',
+    own: [
+      resource(
+        'load-balancer',
+        `load-balancer/${spec.scheme}`,
+        [],
+        { scheme: spec.scheme },
+        { families: [...spec.families] },
+      ),
+      resource(
+        'target-group',
+        'target-group',
+        [],
+        {},
+        { targets, healthCheck: { ...spec.healthCheck }, policy: spec.policy },
+      ),
+      ...listeners(spec).map(({ key, immutable, mutable }) =>
+        resource('listener', key, [`load-balancer/${spec.scheme}`, 'target-group'], immutable, mutable),
+      ),
+    ],
+    fragments: fragments(spec),
+  }
+}
+
+function listeners(spec: LoadBalancerSpec) {
+  return [...spec.ports]
+    .sort((a, b) => a.port - b.port || (a.protocol < b.protocol ? -1 : 1))
+    .map(({ protocol, port, nodePort }) => ({
+      key: `listener/${spec.scheme}/${protocol.toLowerCase()}/${port}`,
+      immutable: { protocol, port },
+      mutable: {
+        nodePort,
+        sourceRanges: [...spec.sourceRanges].sort(),
+        affinitySeconds: spec.affinity.kind === 'ClientIP' ? spec.affinity.timeoutSeconds : 0,
+      },
+    }))
+}
+
+function fragments(spec: LoadBalancerSpec): Fragment[] {
+  const document = spec.parameters['shared-document']
+  if (!document) return []
+  const ports = spec.ports.map(({ protocol, port }) => `${protocol}/${port}`).sort()
+  return [{ document, owner: spec.owner, content: { ports } }]
+}
+
+export function assemble(document: DocumentKey, fragments: readonly Fragment[]): Resource | undefined {
+  if (fragments.length === 0) return undefined
+  const sorted = [...fragments].sort((a, b) => (ownerKey(a.owner) < ownerKey(b.owner) ? -1 : 1))
+  return {
+    kind: 'document',
+    key: document.document,
+    owner: document,
+    needs: [],
+    immutable: {},
+    mutable: { fragments: Object.fromEntries(sorted.map(({ owner, content }) => [ownerKey(owner), content])) },
+    state: 'ready',
+  }
+}
