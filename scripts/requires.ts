@@ -2,8 +2,7 @@
  * Which tools a test needs and whether this machine has them. A missing one skips the test with its reason;
  * with ROADSTEAD_REQUIRE=all nothing is skipped, so the test runs and fails.
  */
-import { accessSync, constants } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { inPath } from '../sandbox/executables.ts'
 
 type Requirement = 'root' | 'linux' | 'nft' | 'ip' | 'kubectl' | 'nsenter' | 'unshare'
 
@@ -28,17 +27,4 @@ function present(need: Requirement): boolean {
   if (need === 'root') return process.getuid?.() === 0
   if (need === 'linux') return process.platform === 'linux'
   return inPath(need)
-}
-
-/** Whether an executable of this name is in PATH (or where Debian keeps the administrator's tools). */
-export function inPath(command: string): boolean {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin']
-  return folders.some((folder) => {
-    try {
-      accessSync(join(folder, command), constants.X_OK)
-      return true
-    } catch {
-      return false
-    }
-  })
 }

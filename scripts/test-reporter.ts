@@ -1,0 +1,70 @@
+/**
+ * Reporter for node:test: one line a file or failing test, failures in full, and a JSON summary for scripts/test.ts
+ * (path in ROADSTEAD_TEST_SUMMARY), so that skips can be listed with their reasons at the very end.
+ */
+import { writeFileSync } from 'node:fs'
+import { relative } from 'node:path'
+import { inspect } from 'node:util'
+import type { TestEvent } from 'node:test/reporters'
+
+export interface Summary {
+  passed: number
+  failed: number
+  skipped: { name: string; reason: string }[]
+}
+
+interface FileCount {
+  passed: number
+  failed: number
+  skipped: number
+  ms: number
+}
+
+export default async function* report(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
+  const summary: Summary = { passed: 0, failed: 0, skipped: [] }
+  const files = new Map<string, FileCount>()
+  const failures: string[] = []
+  for await (const event of source) {
+    if (event.type === 'test:stderr' || event.type === 'test:stdout') yield event.data.message
+    if (event.type !== 'test:pass' && event.type !== 'test:fail') continue
+    const { data } = event
+    if (data.details.type === 'suite') continue
+    const file = data.file === undefined ? '' : relative(process.cwd(), data.file)
+    // With process isolation every file is reported once more as a test of its own.
+    const isFile = data.nesting === 0 && data.file !== undefined && data.name.endsWith('.test.ts')
+    const count = files.get(file) ?? { passed: 0, failed: 0, skipped: 0, ms: 0 }
+    files.set(file, count)
+    if (event.type === 'test:fail') {
+      if (isFile && count.failed > 0) continue
+      count.failed++
+      summary.failed++
+      const error = event.data.details.error
+      const failure = `✘ ${file}: ${data.name}\n${indent(inspect(error.cause ?? error, { depth: 6 }))}\n`
+      failures.push(failure)
+      yield failure
+      continue
+    }
+    if (isFile) continue
+    if (data.skip !== undefined) {
+      count.skipped++
+      summary.skipped.push({ name: `${file}: ${data.name}`, reason: data.skip === true ? '' : String(data.skip) })
+      continue
+    }
+    count.passed++
+    count.ms += data.details.duration_ms
+    summary.passed++
+  }
+  for (const [file, count] of [...files].sort(([a], [b]) => a.localeCompare(b))) {
+    if (count.passed + count.failed + count.skipped === 0) continue
+    const mark = count.failed > 0 ? '✘' : count.passed > 0 ? '✔' : '-'
+    const skipped = count.skipped > 0 ? `, ${count.skipped} skipped` : ''
+    yield `${mark} ${file}: ${count.passed} passed${count.failed > 0 ? `, ${count.failed} failed` : ''}${skipped}\n`
+  }
+  if (failures.length > 0) yield `\nFailures again:\n${failures.join('\n')}`
+  const path = process.env['ROADSTEAD_TEST_SUMMARY']
+  if (path !== undefined) writeFileSync(path, JSON.stringify(summary))
+}
+
+function indent(text: string): string {
+  return text.replaceAll(/^/gm, '    ')
+}

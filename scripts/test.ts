@@ -1,0 +1,95 @@
+/**
+ * `npm test`: unit tests in one process, then the integration tests one file at a time, then what was skipped and why.
+ *   npm test -- [--unit | --integration] [part of a file name ...]
+ * With ROADSTEAD_REQUIRE=all a skipped test fails the run.
+ */
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { prepareMachine } from '../sandbox/prerequisites.ts'
+import { projectRoot, sourceFiles } from './source-files.ts'
+import type { Summary } from './test-reporter.ts'
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { unit: { type: 'boolean' }, integration: { type: 'boolean' } },
+})
+process.exitCode = await main()
+
+async function main(): Promise<number> {
+  const wanted = sourceFiles('', '.test.ts').filter(
+    (file) => positionals.length === 0 || positionals.some((part) => file.includes(part)),
+  )
+  const isIntegration = (file: string) => file.startsWith('integration/') || file.startsWith('localstack/')
+  const unit = values.integration === true ? [] : wanted.filter((file) => !isIntegration(file))
+  const integration = values.unit === true ? [] : wanted.filter(isIntegration)
+  if (unit.length + integration.length === 0) {
+    console.error(`npm test: no test file matches ${positionals.join(', ')}`)
+    return 2
+  }
+  let launcher: readonly string[] = []
+  if (integration.length > 0) {
+    const machine = await prepareMachine((line) => console.log(line))
+    if (machine.kind === 'lacking') console.log(`${machine.message}\nThe tests that need it are skipped.`)
+    else launcher = machine.launcher
+  }
+  const total: Summary = { passed: 0, failed: 0, skipped: [] }
+  if (unit.length > 0) add(total, await runFiles(unit, ['--test-isolation=none'], []))
+  if (integration.length > 0) add(total, await runFiles(integration, ['--test-concurrency=1'], launcher))
+
+  const byReason = Map.groupBy(total.skipped, (skip) => skip.reason)
+  for (const [reason, skips] of byReason) {
+    console.log(`\nSkipped (${reason === '' ? 'NO REASON GIVEN' : reason}):`)
+    for (const skip of skips) console.log(`  ${skip.name}`)
+  }
+  const strict = process.env['ROADSTEAD_REQUIRE'] === 'all'
+  const lacking = total.skipped.filter((skip) => skip.reason === '' || skip.reason.startsWith('needs '))
+  if (strict && lacking.length > 0)
+    console.log(`\nROADSTEAD_REQUIRE=all: ${lacking.length} skipped tests count as failed`)
+  const failed = total.failed + (strict ? lacking.length : 0)
+  console.log(`\n${total.passed} passed, ${failed} failed, ${total.skipped.length} skipped`)
+  return failed > 0 || total.passed === 0 ? 1 : 0
+}
+
+function add(total: Summary, part: Summary): void {
+  total.passed += part.passed
+  total.failed += part.failed
+  total.skipped.push(...part.skipped)
+}
+
+/** Runs node:test over the files in a child; a child that dies without a summary counts as one failure. */
+async function runFiles(files: string[], flags: string[], launcher: readonly string[]): Promise<Summary> {
+  const folder = mkdtempSync(join(tmpdir(), 'roadstead-test-'))
+  const summary = join(folder, 'summary.json')
+  const argv = [
+    ...launcher,
+    process.execPath,
+    '--test',
+    '--test-timeout=300000',
+    ...flags,
+    '--test-reporter=./scripts/test-reporter.ts',
+    '--test-reporter-destination=stdout',
+    ...files,
+  ]
+  const code = await new Promise<number>((resolve, reject) => {
+    const child = spawn(argv[0] ?? '', argv.slice(1), {
+      cwd: projectRoot,
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: { ...process.env, ROADSTEAD_TEST_SUMMARY: summary },
+    })
+    child.on('error', reject)
+    child.on('exit', (exit, signal) => resolve(exit ?? (signal === null ? 1 : 128)))
+  })
+  try {
+    const result = JSON.parse(readFileSync(summary, 'utf8')) as Summary
+    if (code !== 0 && result.failed === 0) result.failed = 1
+    return result
+  } catch {
+    console.error(`The test process ended with code ${code} before it reported.`)
+    return { passed: 0, failed: 1, skipped: [] }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
