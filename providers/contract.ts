@@ -184,6 +184,13 @@ export interface Provider {
   owners(cluster: string, signal: AbortSignal): AsyncIterable<Owner>
   /** One idempotent mutation. Throws CloudError. */
   execute(step: Step, signal: AbortSignal): Promise<void>
+  /**
+   * Pure. The fragments that stand in an observed document, whoever wrote them. Fragments of owners that are not known to be gone
+   * are carried over when the document is written. Present on every provider whose `lower` answers fragments.
+   */
+  fragments?(document: DocumentKey, observed: readonly Resource[]): readonly Fragment[]
+  /** Every shared document in the cloud with our cluster's mark; present with `fragments`. Throws CloudError. */
+  documents?(cluster: string, signal: AbortSignal): Promise<readonly DocumentKey[]>
   /** Pure. What to publish, given what was observed. */
   addresses(observed: readonly Resource[]): Addresses
   /** Pure. Health of the targets, given what was observed. */
