@@ -1,6 +1,17 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
+import {
+  array,
+  boolean,
+  constantFrom,
+  integer,
+  nat,
+  property,
+  record,
+  tuple,
+  uniqueArray,
+  assert as checkProperty,
+} from 'fast-check'
 import type { Owner, Resource, Step } from './contract.ts'
 import { jsonEqual } from './json-equal.ts'
 import { plan, progress } from './plan.ts'
@@ -118,76 +129,68 @@ function model(start: readonly Resource[]) {
 }
 
 const keys = ['a', 'b', 'c', 'd', 'e']
-const one = fc.record({
-  key: fc.constantFrom(...keys),
-  immutable: fc.record({ v: fc.integer({ min: 0, max: 1 }) }),
-  mutable: fc.record({ w: fc.integer({ min: 0, max: 1 }) }),
-  needs: fc.uniqueArray(fc.constantFrom(...keys), { maxLength: 3 }),
+const one = record({
+  key: constantFrom(...keys),
+  immutable: record({ v: integer({ min: 0, max: 1 }) }),
+  mutable: record({ w: integer({ min: 0, max: 1 }) }),
+  needs: uniqueArray(constantFrom(...keys), { maxLength: 3 }),
 })
 /** Needs only point at earlier letters that are in the set: an acyclic, closed graph. */
-const wantedSet = fc
-  .uniqueArray(one, { selector: (it) => it.key })
-  .map((items) =>
-    items.map((it) =>
-      resource(it.key, { ...it, needs: it.needs.filter((need) => need < it.key && items.some((x) => x.key === need)) }),
-    ),
-  )
-const seenSet = fc
-  .array(fc.tuple(one, fc.constantFrom('ready' as const, 'pending' as const, 'deleting' as const)), { maxLength: 7 })
-  .map((items) =>
-    items.map(([it, state], n) =>
-      resource(it.key, { ...it, needs: it.needs.filter((need) => need < it.key), id: `${it.key}${n}`, state }),
-    ),
-  )
+const wantedSet = uniqueArray(one, { selector: (it) => it.key }).map((items) =>
+  items.map((it) =>
+    resource(it.key, { ...it, needs: it.needs.filter((need) => need < it.key && items.some((x) => x.key === need)) }),
+  ),
+)
+const seenSet = array(tuple(one, constantFrom('ready' as const, 'pending' as const, 'deleting' as const)), {
+  maxLength: 7,
+}).map((items) =>
+  items.map(([it, state], n) =>
+    resource(it.key, { ...it, needs: it.needs.filter((need) => need < it.key), id: `${it.key}${n}`, state }),
+  ),
+)
 
 describe('plan, for any wanted and observed state', () => {
   test('equal states give no step', () => {
-    fc.assert(
-      fc.property(wantedSet, (wanted) => {
+    checkProperty(
+      property(wantedSet, (wanted) => {
         assert.deepEqual(plan(wanted, wanted.map((it) => ({ ...it, id: it.key })).toReversed()), [])
       }),
     )
   })
 
   test('the order of the inputs does not matter', () => {
-    fc.assert(
-      fc.property(wantedSet, seenSet, (wanted, observed) => {
+    checkProperty(
+      property(wantedSet, seenSet, (wanted, observed) => {
         assert.deepEqual(plan(wanted.toReversed(), observed.toReversed()), plan(wanted, observed))
       }),
     )
   })
 
   test('planning and applying, cut anywhere and with a slow cloud, reaches the goal and stays there', () => {
-    fc.assert(
-      fc.property(
-        wantedSet,
-        seenSet,
-        fc.array(fc.nat(4), { maxLength: 6 }),
-        fc.boolean(),
-        (wanted, observed, cuts, slow) => {
-          const cloud = model(observed)
-          for (const cut of cuts)
-            for (const step of plan(wanted, cloud.observe()).slice(0, cut)) cloud.execute(step, slow)
-          for (let round = 0; round < 12; round++) {
-            cloud.settle()
-            for (const step of plan(wanted, cloud.observe())) cloud.execute(step, slow)
-          }
+    checkProperty(
+      property(wantedSet, seenSet, array(nat(4), { maxLength: 6 }), boolean(), (wanted, observed, cuts, slow) => {
+        const cloud = model(observed)
+        for (const cut of cuts)
+          for (const step of plan(wanted, cloud.observe()).slice(0, cut)) cloud.execute(step, slow)
+        for (let round = 0; round < 12; round++) {
           cloud.settle()
-          const end = cloud.observe()
-          assert.deepEqual(end.map((it) => it.key).sort(), wanted.map((it) => it.key).sort())
-          for (const want of wanted) {
-            const got = end.find((it) => it.key === want.key)
-            assert.ok(jsonEqual(got?.immutable, want.immutable) && jsonEqual(got?.mutable, want.mutable), want.key)
-          }
-          assert.deepEqual(plan(wanted, end), [])
-        },
-      ),
+          for (const step of plan(wanted, cloud.observe())) cloud.execute(step, slow)
+        }
+        cloud.settle()
+        const end = cloud.observe()
+        assert.deepEqual(end.map((it) => it.key).sort(), wanted.map((it) => it.key).sort())
+        for (const want of wanted) {
+          const got = end.find((it) => it.key === want.key)
+          assert.ok(jsonEqual(got?.immutable, want.immutable) && jsonEqual(got?.mutable, want.mutable), want.key)
+        }
+        assert.deepEqual(plan(wanted, end), [])
+      }),
     )
   })
 
   test('a wanted object that stands and fits is never deleted', () => {
-    fc.assert(
-      fc.property(wantedSet, seenSet, (wanted, observed) => {
+    checkProperty(
+      property(wantedSet, seenSet, (wanted, observed) => {
         for (const want of wanted) {
           const fits = (it: Resource) =>
             it.key === want.key && it.state === 'ready' && jsonEqual(it.immutable, want.immutable)
