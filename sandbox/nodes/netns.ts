@@ -6,6 +6,7 @@
 import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process'
 import { readdirSync, readlinkSync, statSync } from 'node:fs'
 import { type CommandOptions, type CommandResult, command, tryCommand } from './command.ts'
+import { quietSysctls } from './sysctls.ts'
 
 export const netnsFolder = '/run/netns'
 const ours = /^rs-[a-z0-9][a-z0-9-]*$/
@@ -63,31 +64,6 @@ export async function configure(
 ): Promise<void> {
   await setSysctls(namespace, { ...quietSysctls, ...setup.sysctls })
   await ipBatch(['link set lo up', ...(setup.ip ?? [])], namespace)
-}
-
-/**
- * What every sandbox namespace needs: IPv6 addresses usable at once (no duplicate address detection), no router solicitations, no
- * ICMP redirects (they would move traffic off the path under test), no reverse path filter, bridged frames not seen by nftables' IP hooks.
- */
-const quietSysctls: Readonly<Record<string, string>> = {
-  ...perInterface('ipv6', { disable_ipv6: '0', accept_dad: '0', accept_ra: '0', router_solicitations: '0' }),
-  ...perInterface('ipv6', { accept_redirects: '0', optimistic_dad: '0' }),
-  ...perInterface('ipv4', { accept_redirects: '0', secure_redirects: '0', send_redirects: '0', rp_filter: '0' }),
-  'net/bridge/bridge-nf-call-iptables': '0',
-  'net/bridge/bridge-nf-call-ip6tables': '0',
-}
-
-/** Forwarding between interfaces, both families. */
-export const forwardingSysctls: Readonly<Record<string, string>> = {
-  'net/ipv4/ip_forward': '1',
-  ...perInterface('ipv6', { forwarding: '1' }),
-}
-
-function perInterface(family: 'ipv4' | 'ipv6', values: Readonly<Record<string, string>>): Record<string, string> {
-  const entries = Object.entries(values)
-  return Object.fromEntries(
-    ['default', 'all'].flatMap((scope) => entries.map(([key, value]) => [`net/${family}/conf/${scope}/${key}`, value])),
-  )
 }
 
 /** File on this machine -> file that a process sees in its place, for example a resolv.conf. */
