@@ -51,8 +51,8 @@ export interface Strategy<T extends KubeObject = KubeObject> {
   prepareForUpdate(object: T, old: T, subresource: string): void
   validate(object: T, context: StrategyContext): FieldError[]
   validateUpdate(object: T, old: T, subresource: string, context: StrategyContext): FieldError[]
-  /** Texts for `Warning:` response headers. */
-  warnings?(object: T, old: T | undefined): string[]
+  /** Texts for `Warning:` response headers. `subresource` is '' or left out for the object itself. */
+  warnings?(object: T, old: T | undefined, subresource?: string): string[]
   /** Takes and sets allocated values in place; throws StatusFailure with the real code and message. */
   allocate?(object: T, old: T | undefined, context: StrategyContext): Allocation
   /** The object is really gone. */
