@@ -189,6 +189,7 @@ export interface Pod extends KubeObject {
     nodeSelector?: Record<string, string>
     restartPolicy?: 'Always' | 'OnFailure' | 'Never'
     serviceAccountName?: string
+    tolerations?: Toleration[]
   }
   status?: {
     phase?: 'Pending' | 'Running' | 'Succeeded' | 'Failed' | 'Unknown'
@@ -216,6 +217,68 @@ export interface Pod extends KubeObject {
       state?: Record<string, unknown>
     }[]
   }
+}
+
+export interface Toleration {
+  key?: string
+  operator?: 'Exists' | 'Equal'
+  value?: string
+  effect?: Taint['effect']
+  tolerationSeconds?: number
+}
+
+export interface LabelSelectorRequirement {
+  key: string
+  operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist'
+  values?: string[]
+}
+
+export interface LabelSelector {
+  matchLabels?: Record<string, string>
+  matchExpressions?: LabelSelectorRequirement[]
+}
+
+export interface PodTemplate {
+  metadata?: ObjectMeta
+  spec: Pod['spec']
+}
+
+/** `lastUpdateTime` moves with every sign of progress, `lastTransitionTime` only with the status. */
+export interface DeploymentCondition {
+  type: 'Available' | 'Progressing' | 'ReplicaFailure'
+  status: 'True' | 'False' | 'Unknown'
+  lastUpdateTime?: string
+  lastTransitionTime?: string
+  reason?: string
+  message?: string
+}
+
+export interface DeploymentStatus {
+  observedGeneration?: number
+  replicas?: number
+  updatedReplicas?: number
+  readyReplicas?: number
+  availableReplicas?: number
+  unavailableReplicas?: number
+  terminatingReplicas?: number
+  conditions?: DeploymentCondition[]
+}
+
+export interface Deployment extends KubeObject {
+  spec: {
+    replicas?: number
+    selector: LabelSelector
+    template: PodTemplate
+    strategy?: {
+      type?: 'RollingUpdate' | 'Recreate'
+      rollingUpdate?: { maxSurge?: number | string; maxUnavailable?: number | string }
+    }
+    minReadySeconds?: number
+    progressDeadlineSeconds?: number
+    revisionHistoryLimit?: number
+    paused?: boolean
+  }
+  status?: DeploymentStatus
 }
 
 export interface EndpointConditions {

@@ -4,6 +4,7 @@
  */
 import type {
   ConfigMap,
+  Deployment,
   Endpoints,
   EndpointSlice,
   Event,
@@ -56,3 +57,4 @@ export const endpointSlices = resourceType<EndpointSlice>(
   true,
 )
 export const leases = resourceType<Lease>('coordination.k8s.io/v1', 'Lease', 'leases', true)
+export const deployments = resourceType<Deployment>('apps/v1', 'Deployment', 'deployments', true)
