@@ -1,0 +1,134 @@
+/**
+ * One HTTP request to the API server over node:http or node:https. Whatever happens (abort before, during or after the
+ * answer's head; a peer that falls silent; a cut) the socket is given back or destroyed and no listener stays on the signal.
+ */
+import { Agent as HttpAgent, type IncomingMessage, type RequestOptions, request as httpRequest } from 'node:http'
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import { ConnectionError } from './api-failure.ts'
+import type { Clock } from './clock.ts'
+import type { Connection, Credentials } from './server-access.ts'
+
+export interface Exchange {
+  response: IncomingMessage
+  /** The body's chunks; throws ConnectionError when it is cut or falls silent, the signal's reason when aborted. */
+  chunks(): AsyncGenerator<Uint8Array, void, undefined>
+  /** Gives the socket back when the body was read to its end, otherwise destroys it. May be called again. */
+  dispose(): void
+}
+
+export interface ExchangeRequest {
+  method: string
+  /** With the query, without the server's path prefix. */
+  path: string
+  headers: Record<string, string>
+  body?: string
+  signal?: AbortSignal | undefined
+  /** The peer may be silent for so long; then the connection counts as dead. */
+  idleMs: number
+}
+
+export interface Transport {
+  exchange(request: ExchangeRequest, credentials: Credentials): Promise<Exchange>
+  close(): void
+}
+
+/** Keep-alive connections to one API server. `close` destroys those that are open. */
+export function createTransport(connection: Connection, clock: Clock): Transport {
+  const secure = connection.server.protocol === 'https:'
+  const agentOptions = { keepAlive: true, ...(connection.proxyEnv && { proxyEnv: { ...connection.proxyEnv } }) }
+  const agent = secure ? new HttpsAgent(agentOptions) : new HttpAgent(agentOptions)
+  const send = secure ? httpsRequest : httpRequest
+  const fixed = { ...target(connection), agent, ...connection.tls }
+  const prefix = connection.server.pathname.replace(/\/+$/, '')
+  return {
+    exchange: (request, credentials) => {
+      const options = {
+        ...fixed,
+        ...credentials.tls,
+        method: request.method,
+        path: prefix + request.path,
+        headers: {
+          ...request.headers,
+          ...credentials.headers,
+          ...(request.body !== undefined && { 'content-length': String(Buffer.byteLength(request.body)) }),
+        },
+      }
+      return exchange(() => send(options), request, clock, connection.server)
+    },
+    close: () => agent.destroy(),
+  }
+}
+
+function target(connection: Connection): RequestOptions {
+  const { server, socketPath } = connection
+  if (socketPath !== undefined) return { socketPath, host: server.hostname }
+  const port = server.port === '' ? {} : { port: Number(server.port) }
+  return { hostname: server.hostname.replace(/^\[|\]$/g, ''), ...port }
+}
+
+function exchange(
+  open: () => ReturnType<typeof httpRequest>,
+  request: ExchangeRequest,
+  clock: Clock,
+  server: URL,
+): Promise<Exchange> {
+  const { signal, idleMs } = request
+  const where = `${request.method} ${server.origin}${request.path.split('?')[0]}`
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason)
+    const outgoing = open()
+    const silence = new ConnectionError(`${where}: nothing received for ${idleMs / 1000} s`)
+    let cancelIdle = clock.after(idleMs, () => outgoing.destroy(silence))
+    let cause: unknown
+    const abort = () => outgoing.destroy()
+    signal?.addEventListener('abort', abort, { once: true })
+    const release = () => {
+      cancelIdle()
+      signal?.removeEventListener('abort', abort)
+    }
+    const failure = (error: unknown): unknown => {
+      if (signal?.aborted) return signal.reason
+      const reason = cause ?? error
+      if (reason instanceof ConnectionError) return reason
+      return new ConnectionError(`${where}: ${reason instanceof Error ? reason.message : String(reason)}`, {
+        cause: reason,
+      })
+    }
+    const alive = () => {
+      cancelIdle()
+      cancelIdle = clock.after(idleMs, () => {
+        cause = silence
+        outgoing.destroy()
+      })
+    }
+    outgoing.on('error', (error) => {
+      release()
+      reject(failure(error))
+    })
+    outgoing.once('response', (response) => {
+      alive()
+      response.on('error', () => {})
+      const dispose = () => {
+        release()
+        if (!response.complete) outgoing.destroy()
+      }
+      resolve({ response, dispose, chunks: () => chunks(response, alive, failure) })
+    })
+    outgoing.end(request.body)
+  })
+}
+
+async function* chunks(
+  response: IncomingMessage,
+  alive: () => void,
+  failure: (error: unknown) => unknown,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    for await (const chunk of response) {
+      alive()
+      yield chunk as Uint8Array
+    }
+  } catch (error) {
+    throw failure(error)
+  }
+}
