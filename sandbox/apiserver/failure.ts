@@ -4,19 +4,7 @@
  */
 import type { Status } from '../../kube/objects.ts'
 import type { ResourceType } from '../../kube/resources.ts'
-
-/** Thrown anywhere below the API; becomes the response body. */
-export class StatusFailure extends Error {
-  override readonly name = 'StatusFailure'
-  readonly status: Status
-  readonly code: number
-
-  constructor(status: Status) {
-    super(status.message ?? status.reason ?? 'failure')
-    this.status = status
-    this.code = status.code ?? 500
-  }
-}
+import { StatusFailure } from './strategies/status-failure.ts'
 
 type Details = NonNullable<Status['details']>
 type Named = Pick<ResourceType, 'group' | 'plural'>
@@ -93,12 +81,7 @@ export function internalError(cause: string): StatusFailure {
 }
 
 export function methodNotAllowed(): StatusFailure {
-  return failure(
-    405,
-    'MethodNotAllowed',
-    'the server does not allow this method on the requested resource',
-    {},
-  )
+  return failure(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {})
 }
 
 export function expired(message: string): StatusFailure {
@@ -106,11 +89,7 @@ export function expired(message: string): StatusFailure {
 }
 
 export function notAcceptable(accepted: readonly string[]): StatusFailure {
-  return failure(
-    406,
-    'NotAcceptable',
-    `only the following media types are accepted: ${accepted.join(', ')}`,
-  )
+  return failure(406, 'NotAcceptable', `only the following media types are accepted: ${accepted.join(', ')}`)
 }
 
 export function unsupportedMediaType(accepted: readonly string[]): StatusFailure {

@@ -1,0 +1,111 @@
+/**
+ * Delete: preconditions, finalizers, propagation policy, and the grace period of Pods.
+ * Source: k8s.io/apiserver/pkg/registry/rest/delete.go, registry/generic/registry/store.go, pkg/registry/core/pod/strategy.go.
+ */
+import type { KubeObject, Pod } from '../../kube/objects.ts'
+import { type ApiContext, timestamp } from './context.ts'
+import { type Entry, makeEntry } from './entry.ts'
+import { badRequest, conflict } from './failure.ts'
+import { clone, equal } from './json.ts'
+import { assertNamespaceMayGo, holdsNamespace, markTerminating } from './namespaces.ts'
+import type { Resource } from './resource.ts'
+import { removeFrom } from './writes.ts'
+
+export interface DeleteOptions {
+  uid?: string | undefined
+  resourceVersion?: string | undefined
+  gracePeriodSeconds?: number | undefined
+  propagationPolicy?: string | undefined
+  orphanDependents?: boolean | undefined
+  dryRun: boolean
+}
+
+export interface Deleted {
+  entry: Entry
+  /** False while finalizers or a grace period keep it. */
+  gone: boolean
+}
+
+export function remove(context: ApiContext, resource: Resource, old: Entry, options: DeleteOptions): Deleted {
+  const { type } = resource.kind
+  if (type.plural === 'namespaces' && type.group === '') assertNamespaceMayGo(old.name)
+  checkPreconditions(resource, old, options)
+  const object = clone(old.object)
+  const { metadata } = object
+  applyPropagation(object, options)
+  const grace = graceOf(resource, object, options)
+  const first = metadata.deletionTimestamp === undefined
+  const isNamespace = type.plural === 'namespaces' && type.group === ''
+  const held = (metadata.finalizers?.length ?? 0) > 0 || (isNamespace && holdsNamespace(object))
+  if (!held && grace === 0) {
+    if (options.dryRun) return { entry: old, gone: true }
+    return { entry: removeFrom(context, resource, old), gone: true }
+  }
+  const now = context.clock.now()
+  if (first) {
+    metadata.deletionTimestamp = timestamp(now + grace * 1000)
+    metadata.deletionGracePeriodSeconds = grace
+    if (metadata.generation !== undefined && metadata.generation > 0) metadata.generation += 1
+    if (isNamespace) markTerminating(object)
+  } else {
+    shorten(object, old, grace)
+  }
+  if (equal(object, old.object)) return { entry: old, gone: false }
+  if (options.dryRun) return { entry: makeEntry(object, old.version), gone: false }
+  const entry = resource.collection.put(object)
+  for (const tell of context.afterWrite) tell(type.plural, entry.object, false)
+  return { entry, gone: false }
+}
+
+function checkPreconditions(resource: Resource, old: Entry, options: DeleteOptions): void {
+  const { type } = resource.kind
+  const { uid, resourceVersion } = old.object.metadata
+  if (options.uid !== undefined && options.uid !== uid) {
+    const text = `the UID in the precondition (${options.uid}) does not match the UID in record (${uid}). The object might have been deleted and then recreated`
+    throw conflict(type, old.name, text)
+  }
+  if (options.resourceVersion !== undefined && options.resourceVersion !== resourceVersion) {
+    const text = `the ResourceVersion in the precondition (${options.resourceVersion}) does not match the ResourceVersion in record (${resourceVersion}). The object might have been modified`
+    throw conflict(type, old.name, text)
+  }
+}
+
+/** Orphan and Foreground are finalizers the garbage collector takes off when it has done its part. */
+function applyPropagation(object: KubeObject, options: DeleteOptions): void {
+  const policy = policyOf(options)
+  if (policy === undefined) return
+  const kept = (object.metadata.finalizers ?? []).filter((name) => name !== 'orphan' && name !== 'foregroundDeletion')
+  if (policy === 'Orphan') kept.push('orphan')
+  if (policy === 'Foreground') kept.push('foregroundDeletion')
+  if (kept.length > 0) object.metadata.finalizers = kept
+  else delete object.metadata.finalizers
+}
+
+function policyOf({ propagationPolicy, orphanDependents }: DeleteOptions): string | undefined {
+  if (propagationPolicy !== undefined && orphanDependents !== undefined) {
+    throw badRequest('orphanDependents and deletionPropagation cannot be both set')
+  }
+  if (orphanDependents !== undefined) return orphanDependents ? 'Orphan' : 'Background'
+  return propagationPolicy
+}
+
+/** Only Pods wait: for their kubelet, which deletes again with grace 0. A Pod without node or already done goes at once. */
+function graceOf(resource: Resource, object: KubeObject, options: DeleteOptions): number {
+  if (resource.kind.type.plural !== 'pods' || resource.kind.type.group !== '') return 0
+  const pod = object as Pod
+  let grace = options.gracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? 30
+  if (grace < 0) grace = 1
+  const done = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed'
+  if (!pod.spec.nodeName || done) grace = 0
+  return grace
+}
+
+/** A repeated delete may shorten the grace period, never lengthen it. */
+function shorten(object: KubeObject, old: Entry, grace: number): void {
+  const { metadata } = object
+  const before = old.object.metadata.deletionGracePeriodSeconds ?? 0
+  if (grace >= before) return
+  const since = Date.parse(metadata.deletionTimestamp ?? '') - before * 1000
+  metadata.deletionTimestamp = timestamp(since + grace * 1000)
+  metadata.deletionGracePeriodSeconds = grace
+}

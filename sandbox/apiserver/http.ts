@@ -1,0 +1,98 @@
+/**
+ * One HTTP exchange: node's request into an ApiRequest, the ApiResponse back onto the socket. Watches are written with backpressure:
+ * a slow reader stops the cursor, not the server.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Api } from './api.ts'
+import type { ApiRequest, ApiResponse } from './request.ts'
+import { bodyBytes } from './response.ts'
+import { frameLine, type WatchStream } from './watch.ts'
+
+/** Largest body accepted; as etcd's request limit in kube-apiserver, 3 MiB. */
+const maxBody = 3 * 1024 * 1024
+
+export async function serve(api: Api, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+  const gone = new AbortController()
+  outgoing.once('close', () => gone.abort())
+  const body = await readBody(incoming)
+  const url = new URL(incoming.url ?? '/', 'http://server')
+  const request: ApiRequest = {
+    method: incoming.method ?? 'GET',
+    path: url.pathname,
+    query: url.searchParams,
+    headers: incoming.headers as Record<string, string | undefined>,
+    body,
+    signal: gone.signal,
+  }
+  const response = await api.handle(request)
+  if (response.body.kind === 'watch') return writeWatch(api, request, response.body.stream, outgoing)
+  writeResponse(response, outgoing)
+}
+
+async function readBody(incoming: IncomingMessage): Promise<string> {
+  const pieces: Buffer[] = []
+  let size = 0
+  for await (const piece of incoming as AsyncIterable<Buffer>) {
+    size += piece.length
+    if (size > maxBody) throw new Error('body too large')
+    pieces.push(piece)
+  }
+  return Buffer.concat(pieces).toString()
+}
+
+function writeResponse(response: ApiResponse, outgoing: ServerResponse): void {
+  const { body } = response
+  const pieces = [...bodyBytes(body)]
+  let size = 0
+  for (const piece of pieces) size += piece.length
+  const headers: Record<string, string | string[] | number> = {
+    ...response.headers,
+    'content-type': body.kind === 'text' ? body.contentType : 'application/json',
+    'cache-control': 'no-cache, private',
+    'content-length': size,
+  }
+  const warnings = response.warnings.map((warning) => `299 - ${JSON.stringify(warning)}`)
+  if (warnings.length > 0) headers['warning'] = warnings
+  outgoing.writeHead(response.code, headers)
+  outgoing.cork()
+  for (const piece of pieces) outgoing.write(piece)
+  outgoing.end()
+  outgoing.uncork()
+}
+
+function writeWatch(api: Api, request: ApiRequest, stream: WatchStream, outgoing: ServerResponse): Promise<void> {
+  outgoing.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-cache, private' })
+  outgoing.flushHeaders()
+  return new Promise((resolve) => {
+    let blocked = false
+    const pump = () => {
+      if (blocked) return
+      if (!stream.ended && api.faults.holds(request)) return
+      outgoing.cork()
+      for (let frame = stream.next(); frame; frame = stream.next()) {
+        if (outgoing.write(frameLine(frame, stream))) continue
+        blocked = true
+        break
+      }
+      outgoing.uncork()
+      if (stream.ended && !blocked) outgoing.end()
+    }
+    const untrack = api.faults.track({
+      request,
+      end: () => stream.end(),
+      reset: () => outgoing.destroy(),
+      wake: pump,
+    })
+    outgoing.on('drain', () => {
+      blocked = false
+      pump()
+    })
+    outgoing.once('close', () => {
+      untrack()
+      stream.end()
+      resolve()
+    })
+    stream.onWake(pump)
+    pump()
+  })
+}

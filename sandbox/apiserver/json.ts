@@ -1,0 +1,50 @@
+/**
+ * Plain JSON trees: copy, compare, narrow. Stored objects are shared and never changed in place, so every writer works on a `clone`.
+ */
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
+export type JsonObject = { [key: string]: Json }
+
+/** A deep copy. `undefined` members are dropped, as a trip through JSON text would. */
+export function clone<T>(value: T): T {
+  if (Array.isArray(value)) return value.map((item: unknown) => clone(item)) as T
+  if (value === null || typeof value !== 'object') return value
+  const copy: Record<string, unknown> = {}
+  for (const [key, member] of Object.entries(value)) if (member !== undefined) copy[key] = clone(member)
+  return copy as T
+}
+
+/** Deep equality; a member that is undefined equals a missing one. */
+export function equal(left: unknown, right: unknown): boolean {
+  if (left === right) return true
+  if (typeof left !== 'object' || typeof right !== 'object' || left === null || right === null) return false
+  if (Array.isArray(left)) {
+    if (!Array.isArray(right) || left.length !== right.length) return false
+    return left.every((item, index) => equal(item, right[index]))
+  }
+  if (Array.isArray(right)) return false
+  const a = left as Record<string, unknown>
+  const b = right as Record<string, unknown>
+  for (const key in a) if (!equal(a[key], b[key])) return false
+  for (const key in b) if (b[key] !== undefined && a[key] === undefined) return false
+  return true
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** The member at a path, or undefined where the path ends early. */
+export function at(value: unknown, ...path: (string | number)[]): unknown {
+  let here = value
+  for (const step of path) {
+    if (typeof here !== 'object' || here === null) return undefined
+    here = (here as Record<string | number, unknown>)[step]
+  }
+  return here
+}
+
+/** The string at a path, or ''. */
+export function textAt(value: unknown, ...path: (string | number)[]): string {
+  const found = at(value, ...path)
+  return typeof found === 'string' ? found : ''
+}

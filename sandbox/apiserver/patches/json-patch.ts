@@ -1,0 +1,28 @@
+/** JSON Patch (RFC 6902) with the refusals of kube-apiserver. */
+import { applyPatch as applyOperations, type Operation } from 'rfc6902'
+import type { KubeObject } from '../../../kube/objects.ts'
+import { badRequest, failure } from '../failure.ts'
+import { clone, isObject } from '../json.ts'
+
+/** Most operations of one patch: k8s.io/apiserver/pkg/endpoints/handlers/patch.go. */
+const maxOperations = 10_000
+
+function isOperations(patch: unknown): patch is Operation[] {
+  return Array.isArray(patch) && patch.every((step) => isObject(step) && typeof step['op'] === 'string')
+}
+
+export function jsonPatch(current: KubeObject, patch: unknown): KubeObject {
+  if (!isOperations(patch)) {
+    throw badRequest('error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch')
+  }
+  if (patch.length > maxOperations) {
+    const text = `The allowed maximum operations in a JSON patch is ${maxOperations}, got ${patch.length}`
+    throw failure(413, 'RequestEntityTooLarge', text)
+  }
+  const result = clone(current)
+  for (const error of applyOperations(result, patch)) {
+    if (error === null) continue
+    throw failure(422, 'Invalid', 'the server rejected our request due to an error in our request', {})
+  }
+  return result
+}

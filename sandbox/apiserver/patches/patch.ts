@@ -1,0 +1,45 @@
+/**
+ * Which patch a request carries and what the object looks like after it.
+ * Source of messages: k8s.io/apiserver/pkg/endpoints/handlers/patch.go.
+ */
+import type { KubeObject } from '../../../kube/objects.ts'
+import { parse as parseYaml } from 'yaml'
+import { mediaType, parseText } from '../bodies.ts'
+import { badRequest, unsupportedMediaType } from '../failure.ts'
+import { clone, isObject } from '../json.ts'
+import type { ApiRequest } from '../request.ts'
+import type { Resource } from '../resource.ts'
+import { jsonPatch } from './json-patch.ts'
+import { mergePatch } from './merge.ts'
+import { strategicPatch } from './strategic.ts'
+
+export type PatchForm = 'json' | 'merge' | 'strategic' | 'apply'
+
+const forms: Record<string, PatchForm> = {
+  'application/json-patch+json': 'json',
+  'application/merge-patch+json': 'merge',
+  'application/strategic-merge-patch+json': 'strategic',
+  'application/apply-patch+yaml': 'apply',
+}
+
+export function patchForm(request: ApiRequest, resource: Resource): PatchForm {
+  const form = forms[mediaType(request.headers['content-type'])]
+  if (!form || (form === 'strategic' && resource.kind.custom)) {
+    const known = Object.keys(forms).filter((type) => !resource.kind.custom || forms[type] !== 'strategic')
+    throw unsupportedMediaType(known)
+  }
+  return form
+}
+
+export function readPatch(request: ApiRequest): unknown {
+  const text = request.body ?? ''
+  return parseText(text, mediaType(request.headers['content-type']).endsWith('+yaml') ? parseYaml : JSON.parse)
+}
+
+/** The object after the patch, as a copy that belongs to the caller. */
+export function applyPatch(form: 'json' | 'merge' | 'strategic', current: KubeObject, patch: unknown): KubeObject {
+  if (form === 'json') return jsonPatch(current, patch)
+  if (!isObject(patch)) throw badRequest('the patch must be an object')
+  const result = form === 'merge' ? mergePatch(current, patch) : strategicPatch(current, patch, current.kind ?? '')
+  return clone(result) as KubeObject
+}

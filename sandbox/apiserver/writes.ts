@@ -1,0 +1,196 @@
+/**
+ * Create and update: the order of steps is strategy.ts's. Nothing is written, and every allocation is given back, when a step refuses.
+ * Source: k8s.io/apiserver/pkg/registry/rest (create.go, update.go) and registry/generic/registry/store.go.
+ */
+import type { KubeObject } from '../../kube/objects.ts'
+import { type ApiContext, generatedName, newUid, strategyContext, timestamp, type WriteOptions } from './context.ts'
+import { type Entry, makeEntry } from './entry.ts'
+import { alreadyExists, badRequest, conflict, modified } from './failure.ts'
+import { clone, equal } from './json.ts'
+import { recordUpdate } from './managed-fields.ts'
+import { assertNamespaceOpen, holdsNamespace } from './namespaces.ts'
+import type { Resource } from './resource.ts'
+import { invalid } from './strategies/field-error.ts'
+import { invalidFailure } from './strategies/status-failure.ts'
+import type { FieldError, Allocation } from './strategy.ts'
+
+export interface Written {
+  entry: Entry
+  warnings: string[]
+  created: boolean
+}
+
+function refuse(resource: Resource, object: KubeObject, errors: FieldError[]): void {
+  if (errors.length > 0) throw invalidFailure(resource.kind.type, object.metadata.name ?? '', errors)
+}
+
+/** Takes `object` over. Its kind, namespace and schema are already checked. */
+export function create(context: ApiContext, resource: Resource, object: KubeObject, options: WriteOptions): Written {
+  const { kind, strategy, collection } = resource
+  const { metadata } = object
+  if (metadata.resourceVersion !== undefined && metadata.resourceVersion !== '') {
+    throw badRequest('resourceVersion should not be set on objects to be created')
+  }
+  if (!metadata.name && metadata.generateName) {
+    metadata.name = generatedName(metadata.generateName, context.random)
+  }
+  const name = metadata.name ?? ''
+  if (kind.type.namespaced) assertNamespaceOpen(context, resource, metadata.namespace ?? '', name)
+  delete metadata.resourceVersion
+  delete metadata.deletionTimestamp
+  delete metadata.deletionGracePeriodSeconds
+  metadata.uid = newUid(context.random)
+  metadata.creationTimestamp = timestamp(context.clock.now())
+  if (strategy.countsGeneration) metadata.generation = 1
+  else delete metadata.generation
+  if (strategy.statusSubresource && kind.custom) delete (object as { status?: unknown }).status
+
+  strategy.defaults(object)
+  strategy.prepareForCreate(object)
+  const existing = name === '' ? undefined : collection.get(metadata.namespace ?? '', name)
+  const scope = strategyContext(context, options.dryRun)
+  const entry = transact(strategy.allocate?.(object, undefined, scope), options.dryRun, () => {
+    refuse(resource, object, strategy.validate(object, scope))
+    if (existing) throw alreadyExists(kind.type, name)
+    recordUpdate(object, undefined, { manager: options.fieldManager, subresource: '', now: context.clock.now() })
+    return options.dryRun ? unversioned(object) : collection.put(object)
+  })
+  if (!options.dryRun) announce(context, kind.type.plural, entry.object, false)
+  return { entry, warnings: strategy.warnings?.(entry.object, undefined) ?? [], created: true }
+}
+
+/** A dry run's answer: as stored, but without a version. */
+function unversioned(object: KubeObject): Entry {
+  const entry = makeEntry(object, 0)
+  delete entry.object.metadata.resourceVersion
+  return entry
+}
+
+function transact<T>(allocation: Allocation | undefined, dryRun: boolean, write: () => T): T {
+  try {
+    const result = write()
+    if (dryRun) allocation?.rollback()
+    else allocation?.commit()
+    return result
+  } catch (error) {
+    allocation?.rollback()
+    throw error
+  }
+}
+
+export interface UpdateTarget {
+  resource: Resource
+  old: Entry
+  /** '' for the object itself. */
+  subresource: string
+  /** A patch writes on top of what it read: a missing resourceVersion is no fault. */
+  fromPatch: boolean
+  /** Server-side apply has recorded the managers itself. */
+  managersRecorded?: boolean
+}
+
+/** Takes `next` over: the whole new object as the writer wants it. */
+export function update(context: ApiContext, target: UpdateTarget, next: KubeObject, options: WriteOptions): Written {
+  const { resource, old, subresource } = target
+  const { kind, strategy } = resource
+  checkVersion(target, next)
+  const object = carryOver(target, next)
+  strategy.defaults(object)
+  strategy.prepareForUpdate(object, old.object, subresource)
+  if (strategy.countsGeneration && subresource !== 'status') countGeneration(object, old.object)
+  const scope = strategyContext(context, options.dryRun)
+  const entry = transact(strategy.allocate?.(object, old.object, scope), options.dryRun, () => {
+    refuse(resource, object, strategy.validateUpdate(object, old.object, subresource, scope))
+    if (!target.managersRecorded) {
+      recordUpdate(object, old.object, { manager: options.fieldManager, subresource, now: context.clock.now() })
+    }
+    return store(context, target, object, options.dryRun)
+  })
+  if (!options.dryRun && entry !== old) announce(context, kind.type.plural, entry.object, false)
+  return { entry, warnings: strategy.warnings?.(entry.object, old.object) ?? [], created: false }
+}
+
+function checkVersion({ resource, old, fromPatch }: UpdateTarget, next: KubeObject): void {
+  const { kind } = resource
+  const { uid, resourceVersion } = next.metadata
+  if (uid !== undefined && uid !== '' && uid !== old.object.metadata.uid) {
+    const text = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.object.metadata.uid}`
+    throw conflict(kind.type, old.name, text)
+  }
+  if (resourceVersion === undefined || resourceVersion === '' || resourceVersion === '0') {
+    if (kind.unconditionalUpdate || fromPatch) return
+    const missing = invalid('metadata.resourceVersion', 0, 'must be specified for an update')
+    throw invalidFailure(kind.type, old.name, [missing])
+  }
+  if (resourceVersion !== old.object.metadata.resourceVersion) throw modified(kind.type, old.name)
+}
+
+/** Puts back what this writer may not change: system metadata, and the other half of the spec/status split. */
+function carryOver({ resource, old, subresource }: UpdateTarget, next: KubeObject): KubeObject {
+  const before = old.object
+  let object = next as KubeObject & { status?: unknown }
+  const { status } = object
+  if (subresource === 'status') {
+    object = { ...clone(before), metadata: next.metadata }
+    if (status === undefined) delete object.status
+    else object.status = status
+  } else if (resource.strategy.statusSubresource) {
+    const kept = (before as { status?: unknown }).status
+    if (kept === undefined) delete object.status
+    else object.status = clone(kept)
+  }
+  const meta = object.metadata
+  meta.name ??= before.metadata.name as string
+  if (before.metadata.namespace !== undefined) meta.namespace ??= before.metadata.namespace
+  keep(meta, before.metadata, 'uid')
+  keep(meta, before.metadata, 'creationTimestamp')
+  keep(meta, before.metadata, 'deletionTimestamp')
+  keep(meta, before.metadata, 'deletionGracePeriodSeconds')
+  keep(meta, before.metadata, 'generation')
+  keep(meta, before.metadata, 'resourceVersion')
+  object.kind = before.kind as string
+  object.apiVersion = before.apiVersion as string
+  return object
+}
+
+function keep<K extends string>(meta: { [key in K]?: unknown }, before: { [key in K]?: unknown }, field: K): void {
+  if (before[field] === undefined) delete meta[field]
+  else meta[field] = before[field]
+}
+
+/** Everything but metadata and status counts as spec. */
+function countGeneration(object: KubeObject, old: KubeObject): void {
+  const strip = ({ metadata: _m, status: _s, ...rest }: KubeObject & { status?: unknown }) => rest
+  if (!equal(strip(object), strip(old))) object.metadata.generation = (old.metadata.generation ?? 0) + 1
+}
+
+function store(context: ApiContext, target: UpdateTarget, object: KubeObject, dryRun: boolean): Entry {
+  const { resource, old } = target
+  const { metadata } = object
+  const leaving = metadata.deletionTimestamp !== undefined && (metadata.finalizers?.length ?? 0) === 0
+  const graceLeft = (metadata.deletionGracePeriodSeconds ?? 0) > 0
+  const held = resource.kind.type.plural === 'namespaces' && holdsNamespace(object)
+  if (leaving && !graceLeft && !held) {
+    return dryRun ? makeEntry(object, old.version) : removeFrom(context, resource, makeEntry(object, old.version))
+  }
+  if (equal(withoutManagers(object), withoutManagers(old.object))) return old
+  return dryRun ? makeEntry(object, old.version) : resource.collection.put(object)
+}
+
+/** managedFields alone (their times) make no new version. */
+function withoutManagers(object: KubeObject): unknown {
+  const { managedFields: _, ...metadata } = object.metadata as KubeObject['metadata'] & { managedFields?: unknown }
+  return { ...object, metadata }
+}
+
+/** Really gone: event, allocations released, side effects told. Returns the last state. */
+export function removeFrom(context: ApiContext, resource: Resource, entry: Entry): Entry {
+  const gone = resource.collection.remove(entry)
+  resource.strategy.release?.(gone.object)
+  announce(context, resource.kind.type.plural, gone.object, true)
+  return gone
+}
+
+function announce(context: ApiContext, plural: string, object: KubeObject, gone: boolean): void {
+  for (const tell of context.afterWrite) tell(plural, object, gone)
+}
