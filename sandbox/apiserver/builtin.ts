@@ -4,23 +4,15 @@
 import type { ApiContext } from './context.ts'
 import { genericStrategy } from './generic-strategy.ts'
 import { builtinKinds, type Kind, storageId } from './kind.ts'
+import { builtinStrategies, type StrategyOptions } from './strategies/registry.ts'
 import type { Strategy } from './strategy.ts'
 
-interface BuiltinOptions {
-  serviceClusterIpRanges: readonly string[]
-  serviceNodePortRange: { from: number; to: number }
-}
-
-export function builtinResources(context: ApiContext, options: BuiltinOptions): void {
-  const strategies = strategiesOf(context, options)
+export function builtinResources(context: ApiContext, options: Omit<StrategyOptions, 'random'>): void {
+  const strategies = builtinStrategies({ ...options, random: context.random })
   for (const kind of builtinKinds) {
     const strategy = strategies.get(kind.type.plural) ?? fallback(kind)
     context.resources.add({ kind, strategy, collection: context.store.collection(storageId(kind.type)) })
   }
-}
-
-function strategiesOf(_context: ApiContext, _options: BuiltinOptions): Map<string, Strategy> {
-  return new Map()
 }
 
 const counted: ReadonlySet<string> = new Set([

@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Api } from './api.ts'
+import { controlFaults, faultsPath } from './faults-control.ts'
 import type { ApiRequest, ApiResponse } from './request.ts'
 import { bodyBytes } from './response.ts'
 import { frameLine, type WatchStream } from './watch.ts'
@@ -11,7 +12,12 @@ import { frameLine, type WatchStream } from './watch.ts'
 /** Largest body accepted; as etcd's request limit in kube-apiserver, 3 MiB. */
 const maxBody = 3 * 1024 * 1024
 
-export async function serve(api: Api, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+export async function serve(
+  api: Api,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  enableFaults: boolean,
+): Promise<void> {
   const gone = new AbortController()
   outgoing.once('close', () => gone.abort())
   const body = await readBody(incoming)
@@ -24,7 +30,8 @@ export async function serve(api: Api, incoming: IncomingMessage, outgoing: Serve
     body,
     signal: gone.signal,
   }
-  const response = await api.handle(request)
+  const control = enableFaults && request.path === faultsPath
+  const response = control ? controlFaults(api.faults, request) : await api.handle(request)
   if (response.body.kind === 'watch') return writeWatch(api, request, response.body.stream, outgoing)
   writeResponse(response, outgoing)
 }

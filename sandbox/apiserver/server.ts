@@ -11,6 +11,8 @@ export type ListenAddress = { host: string; port: number } | { socketPath: strin
 
 export interface ServerOptions extends ApiOptions {
   listen: readonly ListenAddress[]
+  /** Serve the fault switches under /_faults. */
+  enableFaults?: boolean
 }
 
 export interface ApiServer {
@@ -31,7 +33,7 @@ export async function startApiServer(options: ServerOptions): Promise<ApiServer>
   const urls: string[] = []
   try {
     for (const address of options.listen) {
-      const { server, sockets } = httpServer(api)
+      const { server, sockets } = httpServer(api, options.enableFaults ?? false)
       servers.push({ server, sockets })
       urls.push(await listen(server, address))
     }
@@ -43,10 +45,10 @@ export async function startApiServer(options: ServerOptions): Promise<ApiServer>
   return { url, api, faults: api.faults, close }
 }
 
-function httpServer(api: Api): { server: Server; sockets: Set<Socket> } {
+function httpServer(api: Api, enableFaults: boolean): { server: Server; sockets: Set<Socket> } {
   const sockets = new Set<Socket>()
   const server = createServer((request: IncomingMessage, response: ServerResponse) => {
-    serve(api, request, response).catch(() => request.socket.destroy())
+    serve(api, request, response, enableFaults).catch(() => request.socket.destroy())
   })
   // Watches stay open as long as the client wants; idle connections are cheap on loopback.
   server.requestTimeout = 0
