@@ -90,9 +90,7 @@ function exchange(
       if (signal?.aborted) return signal.reason
       const reason = cause ?? error
       if (reason instanceof ConnectionError) return reason
-      return new ConnectionError(`${where}: ${reason instanceof Error ? reason.message : String(reason)}`, {
-        cause: reason,
-      })
+      return new ConnectionError(`${where}: ${describe(reason)}`, { cause: reason })
     }
     const alive = () => {
       cancelIdle()
@@ -131,4 +129,11 @@ async function* chunks(
   } catch (error) {
     throw failure(error)
   }
+}
+
+/** Node calls a connection that ended inside an answer `aborted`, and gives refused connections to a name no message at all. */
+function describe(reason: unknown): string {
+  if (reason instanceof AggregateError) return reason.errors.map(describe).join('; ')
+  if (!(reason instanceof Error)) return String(reason)
+  return reason.message === 'aborted' ? 'the connection was cut in the middle of the answer' : reason.message
 }
