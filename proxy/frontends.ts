@@ -1,0 +1,59 @@
+/**
+ * Which addresses and ports of a Service this node answers for. Pure.
+ * ClusterIPs, node ports on the node's addresses, load balancer addresses whose ipMode is VIP or unset (KEP-1860).
+ */
+import type { Service, ServicePort } from '../kube/objects.ts'
+import { type Address, type Family, parseAddress } from './addresses.ts'
+
+export interface Frontend {
+  kind: 'cluster-ip' | 'node-port' | 'load-balancer'
+  family: Family
+  address: string
+  /** `address . protocol . port`, as nft writes it. */
+  key: string
+}
+
+/** Services this proxy is responsible for. The labels and rules are kube-proxy's. */
+export function isProxied(service: Service): boolean {
+  const labels = service.metadata.labels ?? {}
+  return (
+    !('service.kubernetes.io/service-proxy-name' in labels) &&
+    !('service.kubernetes.io/headless' in labels) &&
+    service.spec.type !== 'ExternalName' &&
+    clusterIps(service).length > 0
+  )
+}
+
+/** Its ClusterIPs; none for a headless Service. */
+export function clusterIps(service: Service): Address[] {
+  const { clusterIPs, clusterIP } = service.spec
+  const texts = clusterIPs !== undefined && clusterIPs.length > 0 ? clusterIPs : [clusterIP ?? '']
+  return addressesOf(texts)
+}
+
+/** Addresses where a load balancer sends packets on with the address unchanged, so that the node has to catch them. */
+export function capturedIngress(service: Service): Address[] {
+  if (service.spec.type !== 'LoadBalancer') return []
+  const ingress = service.status?.loadBalancer?.ingress ?? []
+  return addressesOf(ingress.flatMap((entry) => (entry.ipMode === 'Proxy' ? [] : (entry.ip ?? []))))
+}
+
+export function frontends(service: Service, port: ServicePort, nodeAddresses: readonly Address[]): Frontend[] {
+  const at = (kind: Frontend['kind'], addresses: readonly Address[], number: number): Frontend[] =>
+    addresses.map(({ family, text }) => ({
+      kind,
+      family,
+      address: text,
+      key: `${text} . ${(port.protocol ?? 'TCP').toLowerCase()} . ${number}`,
+    }))
+  const hasNodePort = service.spec.type === 'NodePort' || service.spec.type === 'LoadBalancer'
+  return [
+    ...at('cluster-ip', clusterIps(service), port.port),
+    ...at('load-balancer', capturedIngress(service), port.port),
+    ...(hasNodePort && port.nodePort ? at('node-port', nodeAddresses, port.nodePort) : []),
+  ]
+}
+
+function addressesOf(texts: readonly string[]): Address[] {
+  return texts.flatMap((text) => parseAddress(text) ?? [])
+}

@@ -1,0 +1,55 @@
+/** Reads elements out of the text that `nft list map` and `nft list set` print. Pure. */
+import type { Family } from './addresses.ts'
+import { type ElementId, elementId, elementMaps, type MapName } from './elements.ts'
+import type { AffinityEntry } from './writer.ts'
+
+export interface Listing {
+  elements: Map<ElementId, string>
+  affinity: AffinityEntry[]
+}
+
+const names: ReadonlySet<string> = new Set(elementMaps)
+
+/** Takes any number of listed tables, maps and sets of ours one after another. What is no element of ours is passed over. */
+export function parseListing(text: string): Listing {
+  const elements = new Map<ElementId, string>()
+  const affinity: AffinityEntry[] = []
+  let family: Family = 'ip'
+  let map = ''
+  let inside = false
+  for (const line of text.split('\n')) {
+    const content = line.trim()
+    if (!inside) {
+      const opening = /^(table|map|set|chain) (?:(ip6?) )?([\w-]+)/.exec(content)
+      if (opening?.[1] === 'table') family = opening[2] as Family
+      else if (opening) map = opening[1] === 'chain' ? '' : (opening[3] ?? '')
+    }
+    const start = inside ? 0 : content.startsWith('elements = {') ? 'elements = {'.length : -1
+    if (start === -1) continue
+    const end = content.endsWith('}') ? content.length - 1 : content.length
+    inside = end === content.length
+    for (const item of content.slice(start, end).split(',')) {
+      const entry = item.trim()
+      if (entry === '') continue
+      if (map === 'affinity') affinity.push(affinityEntry(family, entry))
+      else if (names.has(map)) addElement(elements, family, map as MapName, entry)
+    }
+  }
+  return { elements, affinity }
+}
+
+function addElement(elements: Map<ElementId, string>, family: Family, map: MapName, entry: string): void {
+  const [key = '', value = ''] = entry.split(' : ')
+  elements.set(elementId(family, map, key.trim()), value.trim())
+}
+
+function affinityEntry(family: Family, entry: string): AffinityEntry {
+  const [left = '', target = ''] = entry.split(' : ')
+  const at = left.search(/ (timeout|expires) /)
+  return {
+    family,
+    key: (at === -1 ? left : left.slice(0, at)).trim(),
+    lifetime: at === -1 ? '' : left.slice(at).trim(),
+    target: target.trim(),
+  }
+}

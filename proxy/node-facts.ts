@@ -1,0 +1,75 @@
+/** What the proxy reads from its own Node object and command line about where it stands. Pure. */
+import type { Node } from '../kube/objects.ts'
+import { type Address, type Cidr, contains, families, parseAddress } from './addresses.ts'
+import type { NodeFacts } from './rules.ts'
+
+/** Where node ports are answered: on the node's primary address of each family, or on its addresses inside these ranges. */
+export type NodePortAddresses = 'primary' | readonly Cidr[]
+
+export interface Standing {
+  nodeName: string
+  /** `--node-ip`: taken instead of the Node object's addresses. */
+  nodeIps: readonly Address[]
+  nodePortAddresses: NodePortAddresses
+}
+
+/**
+ * @param node undefined: not there (yet); node ports then work as far as `--node-ip` goes
+ * @param interfaceAddresses the addresses of the node's network interfaces, read only where ranges were given
+ */
+export function nodeFacts(
+  standing: Standing,
+  node: Node | undefined,
+  interfaceAddresses: readonly Address[],
+): NodeFacts {
+  const listed = node === undefined ? [] : nodeAddresses(node)
+  const own = standing.nodeIps.length > 0 ? standing.nodeIps : listed
+  const primary = families.flatMap((family) => own.find((address) => address.family === family) ?? [])
+  const { nodePortAddresses: wanted } = standing
+  return {
+    nodeName: standing.nodeName,
+    zone: node?.metadata.labels?.['topology.kubernetes.io/zone'],
+    addresses: own,
+    nodePortAddresses:
+      wanted === 'primary'
+        ? primary
+        : unique(interfaceAddresses).filter(
+            (address) => !isLoopback(address) && wanted.some((range) => contains(range, address)),
+          ),
+  }
+}
+
+/** Internal addresses before external ones, in the order of the object. */
+function nodeAddresses(node: Node): Address[] {
+  const all = node.status?.addresses ?? []
+  return (['InternalIP', 'ExternalIP'] as const).flatMap((type) =>
+    all.filter((entry) => entry.type === type).flatMap((entry) => parseAddress(entry.address) ?? []),
+  )
+}
+
+function unique(addresses: readonly Address[]): Address[] {
+  return [...new Map(addresses.map((address) => [address.text, address])).values()]
+}
+
+function isLoopback({ text }: Address): boolean {
+  return text === '::1' || text.startsWith('127.')
+}
+
+export const autoscalerTaint = 'ToBeDeletedByClusterAutoscaler'
+
+/** Whether load balancers may send new connections here: not while the node is being removed (KEP-3836). */
+export function isEligible(node: Node | undefined): boolean {
+  if (node === undefined) return true
+  if (node.metadata.deletionTimestamp !== undefined) return false
+  return !(node.spec?.taints ?? []).some((taint) => taint.key === autoscalerTaint)
+}
+
+export function sameFacts(a: NodeFacts, b: NodeFacts): boolean {
+  const list = (addresses: readonly Address[]) => addresses.map((address) => address.text).join()
+  return (
+    a.nodeName === b.nodeName &&
+    a.zone === b.zone &&
+    list(a.addresses) === list(b.addresses) &&
+    list(a.nodePortAddresses) === list(b.nodePortAddresses)
+  )
+}

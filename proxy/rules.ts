@@ -1,0 +1,138 @@
+/**
+ * One Service's part of the ruleset: Service, its EndpointSlices and this node in, elements out. Pure.
+ * Elements come in groups (a frontend, a ClusterIP, a hairpin pair), each of which two Services can claim; ledger.ts decides who gets it.
+ * What the elements mean to a packet: skeleton.ts.
+ */
+import type { EndpointSlice, Service, TrafficPolicy } from '../kube/objects.ts'
+import { type Address, contains, type Family, families, outermost, parseCidr, rangeKey } from './addresses.ts'
+import { type ElementId, elementId, type MapName } from './elements.ts'
+import { type Place, portEndpoints, reachable } from './endpoints.ts'
+import { clusterIps, type Frontend, frontends, isProxied } from './frontends.ts'
+import { place as placeInSlots } from './slots.ts'
+
+export interface NodeFacts extends Place {
+  /** Where node ports are answered. */
+  nodePortAddresses: readonly Address[]
+  /** All the node's own addresses. */
+  addresses: readonly Address[]
+}
+
+/** Pool name to targets by slot. The slots of before go in again, so that endpoints keep their places. */
+export type Pools = ReadonlyMap<string, readonly string[]>
+
+export interface RulesInput {
+  service: Service
+  slices: readonly EndpointSlice[]
+  node: NodeFacts
+  /** The external policy in force (flip.ts); usually the spec's. */
+  externalPolicy: TrafficPolicy
+  /** Health check node ports held open (flip.ts), written down so that a restarted proxy knows them. */
+  healthPorts: readonly number[]
+  previous: Pools
+}
+
+/** Group name to elements. Two Services that claim a group never get half of it each. */
+export type Claims = ReadonlyMap<string, ReadonlyMap<ElementId, string>>
+
+export interface ServiceRules {
+  claims: Claims
+  pools: Pools
+}
+
+const none: ServiceRules = { claims: new Map(), pools: new Map() }
+
+/** Name of a pool of `pools`. */
+export function poolName(family: Family, port: { name: string; protocol: string }, scope: 'cluster' | 'local'): string {
+  return `${family} ${scope} ${port.protocol} ${port.name}`
+}
+
+export function serviceRules(input: RulesInput): ServiceRules {
+  const { service, slices, node } = input
+  if (!isProxied(service)) return none
+  const claims = new Map<string, Map<ElementId, string>>()
+  const pools = new Map<string, readonly string[]>()
+  const claim = (group: string, family: Family, map: MapName, key: string, value = '') => {
+    const elements = claims.get(group) ?? new Map<ElementId, string>()
+    claims.set(group, elements.set(elementId(family, map, key), value))
+  }
+
+  const [primary] = clusterIps(service)
+  for (const { family, text } of clusterIps(service)) claim(`cluster-ip ${text}`, family, 'cluster-ips', text)
+  if (primary !== undefined) {
+    for (const port of input.healthPorts) {
+      claim(`health-port ${port}`, primary.family, 'health-ports', `${port}`, primary.text)
+    }
+  }
+
+  for (const port of service.spec.ports ?? []) {
+    const named = { name: port.name ?? '', protocol: port.protocol ?? 'TCP' } as const
+    const fronts = frontends(service, port, node.nodePortAddresses)
+    for (const family of families) {
+      const ofFamily = fronts.filter((front) => front.family === family)
+      if (ofFamily.length === 0) continue
+      const found = reachable(portEndpoints(slices, named, family, node), node)
+      for (const ip of found.localIps) claim(`hairpin ${ip}`, family, 'hairpin', `${ip} . ${ip}`)
+      const pool = (scope: 'cluster' | 'local'): readonly string[] => {
+        const name = poolName(family, named, scope)
+        const slots = pools.get(name) ?? placeInSlots(input.previous.get(name) ?? [], found[scope])
+        pools.set(name, slots)
+        return slots
+      }
+      for (const front of ofFamily) {
+        const put = (map: MapName, key: string, value = '') => claim(front.key, family, map, key, value)
+        if (!found.any) put('no-ep', front.key, 'goto reject-it')
+        else forward(front, input, pool, put)
+        if (front.kind === 'load-balancer') restrictSources(front, input, put)
+      }
+    }
+  }
+  return { claims, pools }
+}
+
+type Put = (map: MapName, key: string, value?: string) => void
+
+function forward(
+  front: Frontend,
+  { service, externalPolicy }: RulesInput,
+  pool: (scope: 'cluster' | 'local') => readonly string[],
+  put: Put,
+): void {
+  const aim = (verdicts: MapName, targets: MapName, chain: 'n' | 'l', slots: readonly string[]) => {
+    put(verdicts, front.key, slots.length === 0 ? 'drop' : `goto ${chain}${slots.length}`)
+    slots.forEach((target, slot) => put(targets, `${front.key} . ${slot}`, target))
+  }
+  if (front.kind === 'cluster-ip') {
+    aim('svc', 'ep', 'n', pool(service.spec.internalTrafficPolicy === 'Local' ? 'local' : 'cluster'))
+  } else if (externalPolicy === 'Local') {
+    // Pods and the node itself are sent everywhere (as if they had used the ClusterIP); all others to this node's endpoints only.
+    put('local-vips', front.key)
+    aim('svc', 'ep', 'n', pool('cluster'))
+    aim('svc-local', 'ep-local', 'l', pool('local'))
+  } else {
+    put('masq', front.key)
+    aim('svc', 'ep', 'n', pool('cluster'))
+  }
+  const seconds = affinitySeconds(service)
+  if (seconds !== undefined) put('learn', front.key, `goto t${seconds}`)
+}
+
+/** Undefined without session affinity. The default is the API's: three hours. */
+export function affinitySeconds(service: Service): number | undefined {
+  if (service.spec.sessionAffinity !== 'ClientIP') return undefined
+  return service.spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10_800
+}
+
+/** loadBalancerSourceRanges apply to load balancer addresses only, never to node ports (kube-proxy does the same). */
+function restrictSources(front: Frontend, { service, node }: RulesInput, put: Put): void {
+  const ranges = (service.spec.loadBalancerSourceRanges ?? []).flatMap((text) => parseCidr(text.trim()) ?? [])
+  if (ranges.length === 0) return
+  const ofFamily = ranges.filter((range) => range.family === front.family)
+  if (ofFamily.some((range) => range.prefix === 0)) return
+  // The node may have the address on an interface and use it as its source: whoever admits the node admits the address.
+  const admitsNode = ofFamily.some((range) => node.addresses.some((address) => contains(range, address)))
+  const itself = parseCidr(`${front.address}/${front.family === 'ip' ? 32 : 128}`)
+  put('fw-vips', front.key)
+  for (const range of outermost(admitsNode && itself !== undefined ? [...ofFamily, itself] : ofFamily)) {
+    put('fw-allow', `${front.key} . ${rangeKey(range)}`)
+  }
+}

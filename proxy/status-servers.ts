@@ -1,0 +1,33 @@
+/** The proxy's two HTTP servers: /healthz and /livez for load balancers and probes, /metrics and /proxyMode for administrators. */
+import type { RequestListener, ServerResponse } from 'node:http'
+import type { Health } from './health.ts'
+import type { ProxyMetrics } from './metrics.ts'
+
+export function healthListener(health: Health, metrics: ProxyMetrics): RequestListener {
+  return (request, response) => {
+    const path = new URL(request.url ?? '/', 'http://proxy').pathname
+    if (path !== '/healthz' && path !== '/livez') return notFound(response)
+    const answer = path === '/healthz' ? health.healthz() : health.livez()
+    metrics.probed(path === '/healthz' ? 'healthz' : 'livez', answer.code)
+    response
+      .writeHead(answer.code, { 'Content-Type': 'application/json', 'X-Content-Type-Options': 'nosniff' })
+      .end(JSON.stringify(answer.body))
+  }
+}
+
+export function metricsListener(metrics: ProxyMetrics, mode: string): RequestListener {
+  return (request, response) => {
+    const path = new URL(request.url ?? '/', 'http://proxy').pathname
+    if (path === '/proxyMode') response.writeHead(200, { 'Content-Type': 'text/plain' }).end(mode)
+    else if (path === '/metrics') {
+      metrics.text().then(
+        (text) => response.writeHead(200, { 'Content-Type': metrics.contentType }).end(text),
+        () => response.writeHead(500).end(),
+      )
+    } else notFound(response)
+  }
+}
+
+function notFound(response: ServerResponse): void {
+  response.writeHead(404, { 'Content-Type': 'text/plain' }).end('404 page not found\n')
+}

@@ -1,0 +1,189 @@
+/**
+ * Brings the kernel after the ruleset, one batch at a time. What changes while a batch is being written goes into the next one.
+ * A failed batch is followed by a look at what the kernel really holds; rules that others have removed come back.
+ * The first write waits for `start`, which the caller makes when Services and EndpointSlices are complete.
+ */
+import { staleEntries } from './affinity.ts'
+import { type Change, difference, type ElementSet, isEmpty } from './elements.ts'
+import type { Clock } from '../kube/clock.ts'
+import type { Log } from '../kube/log.ts'
+import type { Ruleset } from './ruleset.ts'
+import type { RuleWriter } from './writer.ts'
+
+export interface SyncOptions {
+  ruleset: Ruleset
+  writer: RuleWriter
+  clock: Clock
+  log: Log
+  /** Shortest time between the starts of two batches. The first one after a pause is never delayed. */
+  minSyncMs: number
+  /** Longest time between two attempts after a failure, and between two looks whether our tables are still there. */
+  syncMs: number
+  /** Whether an address is a Pod's or this node's own. */
+  isInside: (address: string) => boolean
+  observe: SyncObserver
+}
+
+export interface SyncObserver {
+  /** Changes wait for being written since this time; `undefined`: none does. */
+  waiting(since: number | undefined): void
+  /** A batch is in the kernel (also an empty one: the kernel is known to be right). */
+  wrote(batch: { kind: 'full' | 'partial'; elements: number; seconds: number }): void
+  failed(error: unknown): void
+  /** So many remembered clients were taken out. */
+  forgot(entries: number): void
+  /** Health checks may have changed. */
+  settled(): void
+}
+
+export interface Sync {
+  /** Whether a previous process has left usable rules; nothing is written before. */
+  inherit(): Promise<boolean>
+  /** From now on writes happen. */
+  start(): void
+  /** Something was marked in the ruleset. */
+  poke(): void
+  /** Waits for the batch being written, writes no other. The rules stay. */
+  stop(): Promise<void>
+}
+
+const firstRetryMs = 500
+
+export function createSync(options: SyncOptions): Sync {
+  const { ruleset, writer, clock, log, observe, minSyncMs, syncMs } = options
+  let inherited: ElementSet | undefined
+  let started = false
+  let stopped = false
+  let running: Promise<void> | undefined
+  let waitingSince: number | undefined
+  let lastStart = -Infinity
+  let retryMs = firstRetryMs
+  let trusted = false
+  let affinityDoubt = true
+  let cancelTimer = () => {}
+  let timerAt = Infinity
+
+  const wakeAt = (time: number) => {
+    if (stopped || time >= timerAt) return
+    cancelTimer()
+    timerAt = time
+    cancelTimer = clock.after(Math.max(0, time - clock.now()), () => {
+      timerAt = Infinity
+      run()
+    })
+  }
+
+  const run = () => {
+    if (!started || stopped || running) return
+    running = round().finally(() => {
+      running = undefined
+      if (ruleset.hasMarked) wakeAt(lastStart + minSyncMs)
+    })
+  }
+
+  const round = async () => {
+    lastStart = clock.now()
+    const since = waitingSince
+    waitingSince = undefined
+    try {
+      const kind = trusted && (await stillOurs()) ? 'partial' : 'full'
+      const flipAt = ruleset.settle(lastStart)
+      observe.settled()
+      const elements = kind === 'full' ? await writeAll() : await writePending()
+      retryMs = firstRetryMs
+      observe.waiting(waitingSince)
+      observe.wrote({ kind, elements, seconds: (clock.now() - lastStart) / 1000 })
+      if (flipAt !== undefined) wakeAt(flipAt)
+      wakeAt(clock.now() + syncMs)
+      if (affinityDoubt) await forgetStale()
+    } catch (error) {
+      trusted = false
+      waitingSince = since ?? waitingSince ?? lastStart
+      observe.waiting(waitingSince)
+      observe.failed(error)
+      log.error({ error, retryMs }, 'the rules could not be written')
+      wakeAt(clock.now() + retryMs)
+      retryMs = Math.min(retryMs * 2, syncMs)
+    }
+  }
+
+  /** Looked at only when there is nothing to write: a batch for missing tables fails by itself. */
+  const stillOurs = async (): Promise<boolean> => {
+    if (ruleset.hasMarked) return true
+    const intact = await writer.intact()
+    if (!intact) log.warn({}, 'the rules were removed or replaced by somebody else: writing them again')
+    return intact
+  }
+
+  const writePending = async (): Promise<number> => {
+    const change = ruleset.pending()
+    if (isEmpty(change)) return 0
+    await writer.apply(change)
+    written(change)
+    return change.add.size + change.remove.size
+  }
+
+  const writeAll = async (): Promise<number> => {
+    const present = inherited ?? (await writer.read())
+    inherited = undefined
+    ruleset.disown()
+    const { desired } = ruleset
+    const change = present && difference(present, desired)
+    ruleset.written()
+    if (change === undefined) await writer.replace(desired)
+    else await writer.apply(change).catch(() => writer.replace(desired))
+    trusted = true
+    affinityDoubt = true
+    return change === undefined ? desired.size : change.add.size + change.remove.size
+  }
+
+  const written = (change: Change) => {
+    ruleset.written()
+    // Only a removal can leave clients remembered at an endpoint that they should not reach any more.
+    for (const id of change.remove.keys()) {
+      if (/^ip6? (learn|ep|ep-local|svc-local) /.test(id) && isRemembering(id)) affinityDoubt = true
+    }
+  }
+
+  const isRemembering = (id: string): boolean => {
+    const [family = '', map = '', ...rest] = id.split(' ')
+    const words = map.startsWith('ep') ? rest.slice(0, -2) : rest
+    return map === 'learn' || ruleset.desired.has(`${family} learn ${words.join(' ')}`)
+  }
+
+  /** A failure here is tried again after the next batch or at the next look. */
+  const forgetStale = async () => {
+    try {
+      const stale = staleEntries(await writer.affinity(), ruleset.desired, options.isInside)
+      await writer.forget(stale)
+      if (stale.length > 0) observe.forgot(stale.length)
+      affinityDoubt = false
+    } catch (error) {
+      log.warn({ error }, 'clients remembered by session affinity could not be looked through')
+    }
+  }
+
+  return {
+    async inherit() {
+      inherited = await writer.read()
+      if (inherited) ruleset.adopt(inherited)
+      return inherited !== undefined
+    },
+    start() {
+      started = true
+      run()
+    },
+    poke() {
+      if (waitingSince === undefined) {
+        waitingSince = clock.now()
+        observe.waiting(waitingSince)
+      }
+      if (started && !running) wakeAt(lastStart + minSyncMs)
+    },
+    async stop() {
+      stopped = true
+      cancelTimer()
+      await running
+    },
+  }
+}

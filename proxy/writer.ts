@@ -1,0 +1,35 @@
+/** What the proxy asks of the kernel: to hold elements. Two implementations are meant for it: nft text, and raw netlink. */
+import type { Family } from './addresses.ts'
+import type { Change, ElementSet } from './elements.ts'
+
+/** A client and the endpoint it keeps, learned by the kernel. */
+export interface AffinityEntry {
+  family: Family
+  /** `client . address . protocol . port` */
+  key: string
+  /** `ip . port` of the endpoint */
+  target: string
+  /** As nft prints it, for example `timeout 3s expires 2s`. */
+  lifetime: string
+}
+
+/** All calls are made one after another. Each either happens completely or rejects with WriteError and changes nothing. */
+export interface RuleWriter {
+  readonly name: string
+  /** The elements in our tables; undefined when these are missing or of another skeleton. */
+  read(): Promise<Map<string, string> | undefined>
+  /** Swaps the tables for new ones with these elements. What clients affinity remembers is carried over. */
+  replace(elements: ElementSet): Promise<void>
+  /** Chains that new verdicts need are made in the same batch, before them. */
+  apply(change: Change): Promise<void>
+  /** Whether our tables are still there with our skeleton. */
+  intact(): Promise<boolean>
+  affinity(): Promise<AffinityEntry[]>
+  forget(entries: readonly AffinityEntry[]): Promise<void>
+  /** Deletes our tables; fine when there are none. */
+  remove(): Promise<void>
+}
+
+export class WriteError extends Error {
+  override readonly name = 'WriteError'
+}
