@@ -13,9 +13,9 @@ import {
   podEndpoint,
   type SlicePort,
 } from './endpoint.ts'
+import { serviceNameLabel } from '../world.ts'
 import { packSlices, portsKey, type SliceChanges } from './packing.ts'
 
-export const serviceNameLabel = 'kubernetes.io/service-name'
 export const managedByLabel = 'endpointslice.kubernetes.io/managed-by'
 export const headlessLabel = 'service.kubernetes.io/headless'
 export const sliceControllerName = 'endpointslice-controller.k8s.io'

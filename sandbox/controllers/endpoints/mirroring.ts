@@ -6,7 +6,8 @@
 import type { EndpointAddress, Endpoint, Endpoints, EndpointSlice, Service } from '../../../kube/objects.ts'
 import { type AddressFamily, familyOf, type SlicePort } from '../endpoint-slices/endpoint.ts'
 import { packSlices, type PortGroup, type SliceChanges } from '../endpoint-slices/packing.ts'
-import { hasSelector, managedByLabel, serviceNameLabel } from '../endpoint-slices/service-slices.ts'
+import { hasSelector, managedByLabel } from '../endpoint-slices/service-slices.ts'
+import { serviceNameLabel } from '../world.ts'
 
 export const mirroringControllerName = 'endpointslicemirroring-controller.k8s.io'
 const skipMirrorLabel = 'endpointslice.kubernetes.io/skip-mirror'
@@ -42,8 +43,13 @@ export function planMirror(
   return changes
 }
 
-function isMirrored({ metadata }: Endpoints): boolean {
-  return metadata.labels?.[skipMirrorLabel] !== 'true' && metadata.annotations?.[leaderAnnotation] === undefined
+/** Old leader elections kept their record in an annotation of an Endpoints object. */
+export function isElectionRecord({ metadata }: Endpoints): boolean {
+  return metadata.annotations?.[leaderAnnotation] !== undefined
+}
+
+function isMirrored(endpoints: Endpoints): boolean {
+  return endpoints.metadata.labels?.[skipMirrorLabel] !== 'true' && !isElectionRecord(endpoints)
 }
 
 function portGroups(endpoints: Endpoints, family: AddressFamily): PortGroup[] {

@@ -1,0 +1,44 @@
+/**
+ * Starts the part of kube-controller-manager and kube-scheduler that a sandbox needs, in this process:
+ * scheduler, endpoint slices, Endpoints and their mirroring, Deployments, namespaces, Pods of lost nodes, garbage collection.
+ */
+import { garbageCollector } from './cleanup/garbage.ts'
+import { namespaceController } from './cleanup/namespaces.ts'
+import { podCleanup } from './cleanup/pods.ts'
+import { deploymentController } from './deployments/controller.ts'
+import { endpointSliceController } from './endpoint-slices/controller.ts'
+import { endpointsController, mirroringController } from './endpoints/controllers.ts'
+import { scheduler } from './scheduler/scheduler.ts'
+import { type Surroundings, startWorld, stopWorld, worldSynced } from './world.ts'
+
+export interface Controllers {
+  /** Resolves when every cache is complete; nothing is written before. */
+  readonly synced: Promise<void>
+  /** Resolves when the last request is closed. */
+  stop(): Promise<void>
+}
+
+export function startControllers(surroundings: Surroundings): Controllers {
+  const world = startWorld(surroundings)
+  const garbage = garbageCollector(world, surroundings)
+  const loops = [
+    scheduler(world, surroundings),
+    endpointSliceController(world, surroundings),
+    endpointsController(world, surroundings),
+    mirroringController(world, surroundings),
+    deploymentController(world, surroundings),
+    namespaceController(world, surroundings),
+    podCleanup(world, surroundings),
+    garbage,
+  ]
+  const synced = Promise.all([worldSynced(world), garbage.synced]).then(() => {
+    for (const loop of loops) loop.start()
+  })
+  return {
+    synced,
+    async stop() {
+      await Promise.all(loops.map((loop) => loop.stop()))
+      await stopWorld(world)
+    },
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * Gives Pods without a node one, by the Pod's `binding` subresource; Pods with a node are left alone.
+ * One worker: each choice sees the ones before it. A Pod that fits nowhere gets the PodScheduled condition and comes again
+ * with the next change of a node. Keys: `namespace/pod`.
+ */
+import { nameFromKey } from '../../../kube/key.ts'
+import type { Pod } from '../../../kube/objects.ts'
+import { pods as podsType } from '../../../kube/resources.ts'
+import { createLoop, type Loop } from '../loop.ts'
+import { byNode, type Surroundings, type World } from '../world.ts'
+import { bindPod } from './binding.ts'
+import { type NodeLoad, place } from './placement.ts'
+
+export function scheduler(world: World, surroundings: Surroundings): Loop {
+  const loop = createLoop('scheduler', surroundings, 1)
+  const { client, clock } = surroundings
+  /** Bound by us, and the cache does not show it yet. */
+  const assumed = new Map<string, string>()
+  world.pods.cache.onChange(({ key, before, after }) => {
+    if (after === undefined || after.spec.nodeName) assumed.delete(before?.metadata.uid ?? after?.metadata.uid ?? '')
+    if (after !== undefined && isWaiting(after)) loop.add(key)
+  })
+  world.nodes.cache.onChange(() => {
+    for (const { metadata } of world.pods.cache.indexed(byNode, '')) loop.add(`${metadata.namespace}/${metadata.name}`)
+  })
+  loop.reconcileWith(async (key, signal) => {
+    const pod = world.pods.cache.at(key)
+    if (pod === undefined || !isWaiting(pod) || assumed.has(pod.metadata.uid ?? '')) return
+    const placement = place(pod, nodeLoads(pod, world, assumed))
+    if ('unschedulable' in placement) {
+      const status = unscheduled(pod, placement.unschedulable, new Date(clock.now()).toISOString())
+      if (status === undefined) return
+      const body = { metadata: { uid: pod.metadata.uid }, status }
+      const patch = { type: 'strategic', body } as const
+      world.pods.learn(await client.patch(podsType, nameFromKey(key), patch, { subresource: 'status' }, signal))
+      return
+    }
+    await bindPod(client, pod, placement.node, signal)
+    assumed.set(pod.metadata.uid ?? '', placement.node)
+  })
+  return loop
+}
+
+function isWaiting({ metadata, spec, status }: Pod): boolean {
+  const finished = status?.phase === 'Failed' || status?.phase === 'Succeeded'
+  return !spec.nodeName && metadata.deletionTimestamp === undefined && !finished
+}
+
+function nodeLoads(pod: Pod, world: World, assumed: ReadonlyMap<string, string>): NodeLoad[] {
+  const owner = controllerUid(pod)
+  const loads = new Map<string, NodeLoad>()
+  for (const node of world.nodes.cache.values()) {
+    loads.set(node.metadata.name ?? '', { node, siblings: 0, pods: 0 })
+  }
+  for (const other of world.pods.cache.values()) {
+    const load = loads.get(other.spec.nodeName || (assumed.get(other.metadata.uid ?? '') ?? ''))
+    if (load === undefined || other.metadata.deletionTimestamp !== undefined) continue
+    load.pods++
+    if (owner !== undefined && controllerUid(other) === owner) load.siblings++
+  }
+  return [...loads.values()]
+}
+
+function controllerUid({ metadata }: Pod): string | undefined {
+  return metadata.ownerReferences?.find(({ controller }) => controller === true)?.uid
+}
+
+/** The status patch, or undefined when the Pod says so already. */
+function unscheduled(pod: Pod, message: string, now: string) {
+  const known = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled')
+  if (known?.status === 'False' && known.message === message) return undefined
+  const lastTransitionTime = known?.status === 'False' ? (known.lastTransitionTime ?? now) : now
+  return {
+    phase: 'Pending',
+    conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message, lastTransitionTime }],
+  }
+}
