@@ -8,7 +8,8 @@ import { badRequest, unsupportedMediaType } from './failure.ts'
 import { isObject } from './json.ts'
 import { apiVersionOf } from './reads.ts'
 import type { ApiRequest } from './request.ts'
-import type { Resource } from './resource.ts'
+import type { ObjectSchema, Resource } from './resource.ts'
+import { DecodeError, decodeFailure } from './schema/decode.ts'
 
 /** Body types that are read; protobuf is refused, so that clients fall back to JSON. */
 export const readable = ['application/json', 'application/yaml'] as const
@@ -78,7 +79,9 @@ export function checkObject(
     if (object.metadata.name !== undefined && object.metadata.name !== name) {
       throw badRequest(`the name of the object (${object.metadata.name}) does not match the name on the URL (${name})`)
     }
-    object.metadata.name = name
+    if (object.metadata.name === undefined) {
+      throw badRequest(`the name of the object (${name} based on URL) was undeterminable: name must be provided`)
+    }
   }
   return { object, warnings: applySchema(object, resource, options) }
 }
@@ -95,19 +98,24 @@ function checkIdentity(body: Record<string, unknown>, resource: Resource): void 
   }
   if (body['kind'] !== wanted) {
     throw badRequest(
-      `${String(body['kind'])} in version ${JSON.stringify(resource.kind.type.version)} cannot be handled as a ${wanted}: no kind ${JSON.stringify(String(body['kind']))} is registered for version ${JSON.stringify(version)}`,
+      `${String(body['kind'])} in version ${JSON.stringify(resource.kind.type.version)} cannot be handled as a ${wanted}: no kind ${JSON.stringify(String(body['kind']))} is registered for version ${JSON.stringify(version)} in scheme "pkg/runtime/scheme.go:111"`,
     )
   }
 }
 
 /** Unknown fields are dropped: silently, with a warning, or with a 400, as `fieldValidation` says. */
-export function applySchema(object: KubeObject, { schema }: Resource, options: WriteOptions): string[] {
-  if (!schema) return []
-  schema.decode(object)
-  const unknown = schema.prune(object).map((path) => `unknown field ${JSON.stringify(path)}`)
+function applySchema(object: KubeObject, { schema }: Resource, options: WriteOptions): string[] {
+  const unknown = admitted(object, schema).map((path) => `unknown field ${JSON.stringify(path)}`)
   if (unknown.length === 0 || options.fieldValidation === 'Ignore') return []
   if (options.fieldValidation === 'Warn') return unknown
-  throw badRequest(
-    `${object.kind} in version ${JSON.stringify(object.apiVersion)} cannot be handled as a ${object.kind}: strict decoding error: ${unknown.join(', ')}`,
-  )
+  throw decodeFailure(new DecodeError(`strict decoding error: ${unknown.join(', ')}`), object)
+}
+
+function admitted(object: KubeObject, schema: ObjectSchema): string[] {
+  try {
+    return schema.admit(object)
+  } catch (error) {
+    if (error instanceof DecodeError) throw decodeFailure(error, object)
+    throw error
+  }
 }

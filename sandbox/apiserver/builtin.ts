@@ -4,6 +4,9 @@
 import type { ApiContext } from './context.ts'
 import { genericStrategy } from './generic-strategy.ts'
 import { builtinKinds, type Kind, storageId } from './kind.ts'
+import { decodingSchema } from './schema/decode.ts'
+import { builtinSchema } from './schema/openapi.ts'
+import { anything } from './schema/schema.ts'
 import { builtinStrategies, type StrategyOptions } from './strategies/registry.ts'
 import type { Strategy } from './strategy.ts'
 
@@ -11,7 +14,9 @@ export function builtinResources(context: ApiContext, options: Omit<StrategyOpti
   const strategies = builtinStrategies({ ...options, random: context.random })
   for (const kind of builtinKinds) {
     const strategy = strategies.get(kind.type.plural) ?? fallback(kind)
-    context.resources.add({ kind, strategy, collection: context.store.collection(storageId(kind.type)) })
+    const { group, version, kind: name } = kind.type
+    const schema = decodingSchema(builtinSchema(group, version, name) ?? anything)
+    context.resources.add({ kind, strategy, schema, collection: context.store.collection(storageId(kind.type)) })
   }
 }
 

@@ -5,10 +5,12 @@
 import type { KubeObject, Pod } from '../../kube/objects.ts'
 import { type ApiContext, timestamp } from './context.ts'
 import { type Entry, makeEntry } from './entry.ts'
-import { badRequest, conflict } from './failure.ts'
+import { conflict } from './failure.ts'
 import { clone, equal } from './json.ts'
 import { assertNamespaceMayGo, holdsNamespace, markTerminating } from './namespaces.ts'
 import type { Resource } from './resource.ts'
+import { invalid, notSupported } from './strategies/field-error.ts'
+import { invalidFailure } from './strategies/status-failure.ts'
 import { removeFrom } from './writes.ts'
 
 export interface DeleteOptions {
@@ -58,7 +60,8 @@ export function remove(context: ApiContext, resource: Resource, old: Entry, opti
 }
 
 function checkPreconditions(resource: Resource, old: Entry, options: DeleteOptions): void {
-  const { type } = resource.kind
+  const { type: served } = resource.kind
+  const type = { group: served.group, plural: served.kind }
   const { uid, resourceVersion } = old.object.metadata
   if (options.uid !== undefined && options.uid !== uid) {
     const text = `the UID in the precondition (${options.uid}) does not match the UID in record (${uid}). The object might have been deleted and then recreated`
@@ -81,9 +84,16 @@ function applyPropagation(object: KubeObject, options: DeleteOptions): void {
   else delete object.metadata.finalizers
 }
 
+const policies = ['Foreground', 'Background', 'Orphan']
+const deleteKind = { group: 'meta.k8s.io', kind: 'DeleteOptions' }
+
 function policyOf({ propagationPolicy, orphanDependents }: DeleteOptions): string | undefined {
+  if (propagationPolicy !== undefined && !policies.includes(propagationPolicy)) {
+    throw invalidFailure(deleteKind, '', [notSupported('propagationPolicy', propagationPolicy, [...policies, 'nil'])])
+  }
   if (propagationPolicy !== undefined && orphanDependents !== undefined) {
-    throw badRequest('orphanDependents and deletionPropagation cannot be both set')
+    const text = 'orphanDependents and deletionPropagation cannot be both set'
+    throw invalidFailure(deleteKind, '', [invalid('propagationPolicy', propagationPolicy, text)])
   }
   if (orphanDependents !== undefined) return orphanDependents ? 'Orphan' : 'Background'
   return propagationPolicy

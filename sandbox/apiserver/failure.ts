@@ -76,6 +76,11 @@ export function badRequest(message: string): StatusFailure {
   return failure(400, 'BadRequest', message)
 }
 
+/** A failure the server did not expect from its own parts: a code and a text, no reason. */
+export function unclassified(message: string): StatusFailure {
+  return failure(500, '', message)
+}
+
 export function internalError(cause: string): StatusFailure {
   return failure(500, 'InternalError', `Internal error occurred: ${cause}`, { causes: [{ message: cause }] })
 }
@@ -89,7 +94,7 @@ export function expired(message: string): StatusFailure {
 }
 
 export function notAcceptable(accepted: readonly string[]): StatusFailure {
-  return failure(406, 'NotAcceptable', `only the following media types are accepted: ${accepted.join(', ')}`)
+  return failure(406, 'NotAcceptable', `406: Not Acceptable\n\nAvailable representations: ${accepted.join(', ')}`)
 }
 
 export function unsupportedMediaType(accepted: readonly string[]): StatusFailure {

@@ -17,6 +17,8 @@ export interface Kind {
   readonly unconditionalUpdate: boolean
   /** PUT of a name that does not exist creates it. */
   readonly createOnUpdate: boolean
+  /** DELETE answers with the object instead of a Status. */
+  readonly returnsDeleted: boolean
   /** Objects of a CustomResourceDefinition. */
   readonly custom: boolean
 }
@@ -33,6 +35,7 @@ function kind(apiVersion: string, name: string, plural: string, namespaced: bool
     subresources: [],
     unconditionalUpdate: true,
     createOnUpdate: false,
+    returnsDeleted: false,
     custom: false,
     ...extras,
   }
@@ -41,6 +44,7 @@ function kind(apiVersion: string, name: string, plural: string, namespaced: bool
 export const namespaceKind = kind('v1', 'Namespace', 'namespaces', false, {
   shortNames: ['ns'],
   subresources: ['finalize', 'status'],
+  returnsDeleted: true,
 })
 
 export const crdKind = kind('apiextensions.k8s.io/v1', 'CustomResourceDefinition', 'customresourcedefinitions', false, {
@@ -60,10 +64,17 @@ export const builtinKinds: readonly Kind[] = [
     shortNames: ['po'],
     categories: ['all'],
     subresources: ['binding', 'eviction', 'status'],
+    returnsDeleted: true,
   }),
   kind('v1', 'Secret', 'secrets', true),
-  kind('v1', 'ServiceAccount', 'serviceaccounts', true, { shortNames: ['sa'] }),
-  kind('v1', 'Service', 'services', true, { shortNames: ['svc'], categories: ['all'], subresources: ['status'] }),
+  kind('v1', 'ServiceAccount', 'serviceaccounts', true, { shortNames: ['sa'], returnsDeleted: true }),
+  kind('v1', 'Service', 'services', true, {
+    shortNames: ['svc'],
+    categories: ['all'],
+    subresources: ['status'],
+    createOnUpdate: true,
+    returnsDeleted: true,
+  }),
   kind('apps/v1', 'Deployment', 'deployments', true, {
     shortNames: ['deploy'],
     categories: ['all'],

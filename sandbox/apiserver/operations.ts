@@ -13,6 +13,8 @@ import { applyPatch, patchForm, readPatch } from './patches/patch.ts'
 import { apiVersionOf, list, parseVersion, selection } from './reads.ts'
 import type { ApiRequest, ApiResponse } from './request.ts'
 import type { Resource } from './resource.ts'
+import { notSupported } from './strategies/field-error.ts'
+import { invalidFailure } from './strategies/status-failure.ts'
 import { ok, value } from './response.ts'
 import type { ResourcePath } from './routes.ts'
 import { openWatch } from './watch.ts'
@@ -57,13 +59,23 @@ function answer({ resource }: Call, { entry, warnings, created }: Written, more:
   return ok({ kind: 'entry', entry, apiVersion: apiVersionOf(resource) }, code, [...more, ...warnings])
 }
 
+const validations = ['', 'Ignore', 'Strict', 'Warn']
+
+function optionsKind({ method }: ApiRequest): { group: string; kind: string } {
+  const verbs: Record<string, string> = { POST: 'Create', PUT: 'Update', PATCH: 'Patch', DELETE: 'Delete' }
+  return { group: 'meta.k8s.io', kind: `${verbs[method] ?? 'Get'}Options` }
+}
+
 export function writeOptions(request: ApiRequest): WriteOptions {
   const { query, headers } = request
   const dryRun = query.getAll('dryRun')
   if (dryRun.some((mode) => mode !== 'All')) {
-    throw badRequest(`invalid dryRun: Unsupported value: ${JSON.stringify(dryRun)}: supported values: "All"`)
+    throw invalidFailure(optionsKind(request), '', [notSupported('dryRun', dryRun, ['All'])])
   }
-  const validation = query.get('fieldValidation') ?? 'Warn'
+  const validation = query.get('fieldValidation') ?? ''
+  if (!validations.includes(validation)) {
+    throw invalidFailure(optionsKind(request), '', [notSupported('fieldValidation', validation, validations)])
+  }
   return {
     dryRun: dryRun.length > 0,
     fieldManager: query.get('fieldManager') ?? (headers['user-agent'] ?? 'unknown').split('/')[0] ?? 'unknown',
@@ -153,7 +165,7 @@ function patch(call: Call): ApiResponse {
   if (form === 'apply') throw badRequest('server-side apply is not served')
   const old = current(call)
   const before = { ...old.object, apiVersion: apiVersionOf(resource) }
-  const patched = applyPatch(form, before, body)
+  const patched = applyPatch(form, resource, before, body)
   const { object, warnings } = checkObject(
     patched as unknown as Record<string, unknown>,
     resource,
@@ -189,7 +201,8 @@ function removeOne(call: Call): ApiResponse {
   const options = deleteOptions(request)
   const old = current(call)
   const { entry, gone } = remove(context, resource, old, options)
-  if (!gone) return ok({ kind: 'entry', entry, apiVersion: apiVersionOf(resource) })
+  if (!gone || options.dryRun || resource.kind.returnsDeleted)
+    return ok({ kind: 'entry', entry, apiVersion: apiVersionOf(resource) })
   const { type } = resource.kind
   const details: Record<string, unknown> = { name: old.name }
   if (type.group !== '') details['group'] = type.group

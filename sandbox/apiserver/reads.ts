@@ -10,7 +10,7 @@ import { isObject } from './json.ts'
 import type { ListBody } from './request.ts'
 import type { Resource } from './resource.ts'
 import { parseLabelSelector } from './selectors.ts'
-import { invalid, forbidden } from './strategies/field-error.ts'
+import { forbidden, notSupported } from './strategies/field-error.ts'
 import { invalidFailure } from './strategies/status-failure.ts'
 
 export function apiVersionOf({ kind }: Resource): string {
@@ -31,7 +31,6 @@ export function list(
   namespace: string | undefined,
   query: URLSearchParams,
 ): ListBody {
-  const { collection } = resource
   const limit = limitOf(query)
   const token = query.get('continue') ?? ''
   const matches = selection(resource, query)
@@ -42,7 +41,6 @@ export function list(
     metadata['continue'] = encodeToken(page.version, last.key)
     if (!matches) metadata['remainingItemCount'] = remaining
   }
-  void collection
   const apiVersion = apiVersionOf(resource)
   return {
     kind: 'list',
@@ -63,7 +61,9 @@ interface Page {
 }
 
 function limitOf(query: URLSearchParams): number {
-  const limit = Number(query.get('limit') ?? 0)
+  const given = query.get('limit') ?? '0'
+  if (!/^-?\d+$/.test(given)) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(given)}: invalid syntax`)
+  const limit = Number(given)
   return Number.isFinite(limit) && limit > 0 ? Math.floor(limit) : Number.POSITIVE_INFINITY
 }
 
@@ -77,7 +77,7 @@ function pageStart(context: ApiContext, resource: Resource, query: URLSearchPara
     const { version, after } = decodeToken(token)
     if (version < 0) return { state: collection.sorted(), version: current, after }
     const state = collection.sortedAt(version)
-    if (!state) throw continueExpired(current, after)
+    if (!state) throw continueExpired(after)
     return { state, version, after }
   }
   const version = parseVersion(wanted)
@@ -94,7 +94,7 @@ export function parseVersion(text: string): number {
   if (text === '') return 0
   if (!/^\d+$/.test(text)) {
     throw badRequest(
-      `Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`,
+      `invalid resource version: resourceVersion: Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`,
     )
   }
   return Number(text)
@@ -120,30 +120,27 @@ function checkMatch(query: URLSearchParams, wanted: string, match: string, token
     throw invalidFailure(options, '', [forbidden(field, 'resourceVersionMatch is forbidden when continue is provided')])
   }
   if (match !== 'Exact' && match !== 'NotOlderThan') {
-    const text = 'supported values: "Exact", "NotOlderThan", ""'
-    throw invalidFailure(options, '', [{ type: 'NotSupported', field, value: match, detail: text }])
+    throw invalidFailure(options, '', [notSupported(field, match, ['Exact', 'NotOlderThan', ''])])
   }
   if (match === 'Exact' && wanted === '0') {
     const text = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
     throw invalidFailure(options, '', [forbidden(field, text)])
   }
-  void invalid
 }
 
 function tooLarge(wanted: number, current: number): Error {
-  return failure(504, 'Timeout', `Too large resource version: ${wanted}, current: ${current}`, {
+  return failure(504, 'Timeout', `Timeout: Too large resource version: ${wanted}, current: ${current}`, {
     causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
     retryAfterSeconds: 1,
   })
 }
 
 /** 410, with a token that goes on from here in the newest state. */
-function continueExpired(current: number, after: string): Error {
+function continueExpired(after: string): Error {
   const error = expired(
     'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.',
   )
   error.status.metadata = { continue: encodeToken(-1, after) }
-  void current
   return error
 }
 
@@ -153,12 +150,12 @@ function encodeToken(version: number, after: string): string {
 }
 
 function decodeToken(token: string): { version: number; after: string } {
-  const fail = (why: string) => badRequest(`continue key is not valid: ${why}`)
+  const fail = (why: string) => badRequest(`invalid continue token: continue key is not valid: ${why}`)
   let read: unknown
   try {
     read = JSON.parse(Buffer.from(token, 'base64url').toString())
   } catch {
-    throw fail('encoded string is not valid')
+    throw fail('invalid character looking for beginning of value')
   }
   if (!isObject(read) || read['v'] !== 'meta.k8s.io/v1') throw fail('server does not recognize this encoded version')
   const { rv, start } = read

@@ -3,6 +3,7 @@
  */
 import type { KubeObject } from '../../kube/objects.ts'
 import type { Collection } from './store.ts'
+import type { Schema } from './schema/schema.ts'
 import type { Strategy } from './strategy.ts'
 import { type Kind, storageId } from './kind.ts'
 
@@ -10,16 +11,14 @@ export interface Resource {
   readonly kind: Kind
   readonly strategy: Strategy
   readonly collection: Collection
-  /** Prunes and judges unknown fields, fills schema defaults, checks types; in place. Undefined: anything goes. */
-  readonly schema?: ObjectSchema | undefined
+  readonly schema: ObjectSchema
 }
 
 /** What a body is checked against before the strategy sees it. */
 export interface ObjectSchema {
-  /** Removes fields the schema does not know and returns their paths (`spec.foo`). */
-  prune(object: KubeObject): string[]
-  /** Throws a 400 when a field has a type that cannot be decoded. */
-  decode(object: KubeObject): void
+  readonly schema: Schema
+  /** Decodes in place, drops unknown fields and returns their paths (`spec.foo`). Throws DecodeError. */
+  admit(object: KubeObject): string[]
 }
 
 export interface ResourceSet {

@@ -191,7 +191,7 @@ export function frameObject(frame: WatchFrame, stream: Pick<WatchStream, 'apiVer
     const { object } = frame.entry
     return object.apiVersion === stream.apiVersion ? object : { ...object, apiVersion: stream.apiVersion }
   }
-  const metadata: Record<string, unknown> = { resourceVersion: String(frame.version), creationTimestamp: null }
+  const metadata: Record<string, unknown> = { resourceVersion: String(frame.version) }
   if (frame.initialEventsEnd) metadata['annotations'] = { 'k8s.io/initial-events-end': 'true' }
   return { kind: stream.kind, apiVersion: stream.apiVersion, metadata }
 }

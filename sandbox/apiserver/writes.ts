@@ -5,7 +5,7 @@
 import type { KubeObject } from '../../kube/objects.ts'
 import { type ApiContext, generatedName, newUid, strategyContext, timestamp, type WriteOptions } from './context.ts'
 import { type Entry, makeEntry } from './entry.ts'
-import { alreadyExists, badRequest, conflict, modified } from './failure.ts'
+import { alreadyExists, conflict, modified, unclassified } from './failure.ts'
 import { clone, equal } from './json.ts'
 import { recordUpdate } from './managed-fields.ts'
 import { assertNamespaceOpen, holdsNamespace } from './namespaces.ts'
@@ -29,7 +29,7 @@ export function create(context: ApiContext, resource: Resource, object: KubeObje
   const { kind, strategy, collection } = resource
   const { metadata } = object
   if (metadata.resourceVersion !== undefined && metadata.resourceVersion !== '') {
-    throw badRequest('resourceVersion should not be set on objects to be created')
+    throw unclassified('resourceVersion should not be set on objects to be created')
   }
   if (!metadata.name && metadata.generateName) {
     metadata.name = generatedName(metadata.generateName, context.random)
@@ -114,15 +114,30 @@ function checkVersion({ resource, old, fromPatch }: UpdateTarget, next: KubeObje
   const { kind } = resource
   const { uid, resourceVersion } = next.metadata
   if (uid !== undefined && uid !== '' && uid !== old.object.metadata.uid) {
-    const text = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.object.metadata.uid}`
+    const text = `StorageError: invalid object, Code: 4, Key: ${storageKey(resource, old)}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.object.metadata.uid}`
     throw conflict(kind.type, old.name, text)
   }
   if (resourceVersion === undefined || resourceVersion === '' || resourceVersion === '0') {
     if (kind.unconditionalUpdate || fromPatch) return
     const missing = invalid('metadata.resourceVersion', 0, 'must be specified for an update')
-    throw invalidFailure(kind.type, old.name, [missing])
+    throw invalidFailure({ group: kind.type.group, kind: kind.type.plural }, old.name, [missing])
+  }
+  if (!/^\d+$/.test(resourceVersion)) {
+    throw unclassified(`strconv.ParseUint: parsing ${JSON.stringify(resourceVersion)}: invalid syntax`)
   }
   if (resourceVersion !== old.object.metadata.resourceVersion) throw modified(kind.type, old.name)
+}
+
+const storageFolders: Readonly<Record<string, string>> = {
+  services: 'services/specs',
+  endpoints: 'services/endpoints',
+  nodes: 'minions',
+}
+
+/** Where the real server keeps the object in etcd; it shows in a message. */
+function storageKey({ kind }: Resource, { key }: Entry): string {
+  const { plural, group } = kind.type
+  return `/registry/${kind.custom ? `${group}/${plural}` : (storageFolders[plural] ?? plural)}/${key}`
 }
 
 /** Puts back what this writer may not change: system metadata, and the other half of the spec/status split. */

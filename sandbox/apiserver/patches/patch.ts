@@ -37,9 +37,15 @@ export function readPatch(request: ApiRequest): unknown {
 }
 
 /** The object after the patch, as a copy that belongs to the caller. */
-export function applyPatch(form: 'json' | 'merge' | 'strategic', current: KubeObject, patch: unknown): KubeObject {
+export function applyPatch(
+  form: 'json' | 'merge' | 'strategic',
+  resource: Resource,
+  current: KubeObject,
+  patch: unknown,
+): KubeObject {
   if (form === 'json') return jsonPatch(current, patch)
   if (!isObject(patch)) throw badRequest('the patch must be an object')
-  const result = form === 'merge' ? mergePatch(current, patch) : strategicPatch(current, patch, current.kind ?? '')
-  return clone(result) as KubeObject
+  if (form === 'merge') return clone(mergePatch(current, patch)) as KubeObject
+  const fields = current as unknown as Record<string, unknown>
+  return strategicPatch(fields, patch, resource.schema.schema) as unknown as KubeObject
 }
