@@ -2,7 +2,6 @@
  * Writes core/v1 Events, what `kubectl describe` shows. Callers get neither a promise nor an error: an Event that can't be
  * written is lost, the reconciler goes on. Occurrences are written one after another, in order.
  */
-import { ConnectionError } from './api-failure.ts'
 import { type Backoff, backoffMs } from './backoff.ts'
 import { isApiError, type KubeClient } from './client.ts'
 import { type Clock, sleep } from './clock.ts'
@@ -131,8 +130,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
 }
 
 function isPassing(error: unknown): boolean {
-  if (error instanceof ConnectionError) return true
-  return isApiError(error) && (error.code === 429 || error.code >= 500)
+  return !isApiError(error) || error.code === 429 || error.code >= 500
 }
 
 function newEvent(
