@@ -56,6 +56,8 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
   const stopping = new AbortController()
   const backlog: Occurrence[] = []
   let writing: Promise<void> | undefined
+  /** Below a millisecond: random among processes, different within one. */
+  let fraction = Math.floor(random() * 1_000_000)
 
   async function writeAll(): Promise<void> {
     for (let next = backlog.shift(); next && !stopping.signal.aborted; next = backlog.shift()) {
@@ -82,7 +84,8 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
         if (!isApiError(error, 404)) throw error
       }
     }
-    const event = newEvent(occurrence, series, options)
+    fraction = (fraction + 1) % 1_000_000
+    const event = newEvent(occurrence, series, eventName(occurrence.regarding, clock.now(), fraction), options)
     try {
       await persistently(() => client.create(events, event, {}, stopping.signal))
       correlation.created(series, event.metadata.name)
@@ -136,12 +139,13 @@ function isPassing(error: unknown): boolean {
 function newEvent(
   { regarding, type, reason }: Occurrence,
   { message, count, firstAt, lastAt }: Series,
-  { component, host, clock, random }: EventRecorderOptions,
+  name: string,
+  { component, host }: EventRecorderOptions,
 ): Event & { metadata: { name: string } } {
   return {
     apiVersion: 'v1',
     kind: 'Event',
-    metadata: { name: eventName(regarding, clock.now(), random), namespace: namespaceOf(regarding) },
+    metadata: { name, namespace: namespaceOf(regarding) },
     involvedObject: regarding,
     type,
     reason,
@@ -160,9 +164,9 @@ function namespaceOf(regarding: ObjectReference): string {
   return regarding.namespace || 'default'
 }
 
-/** `<object>.<nanoseconds in hex>` as client-go's; the part below a millisecond is random. A DNS subdomain, 253 at most. */
-function eventName(regarding: ObjectReference, now: number, random: () => number): string {
-  const suffix = (BigInt(now) * 1_000_000n + BigInt(Math.floor(random() * 1_000_000))).toString(16)
+/** `<object>.<nanoseconds in hex>` as client-go's. A DNS subdomain, 253 at most. */
+function eventName(regarding: ObjectReference, now: number, fraction: number): string {
+  const suffix = (BigInt(now) * 1_000_000n + BigInt(fraction)).toString(16)
   const name = (regarding.name ?? 'unknown').slice(0, 252 - suffix.length).replace(/[.-]+$/, '')
   return `${name}.${suffix}`
 }
