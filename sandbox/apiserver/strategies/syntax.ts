@@ -22,7 +22,7 @@ export function byteLength(text: string): number {
 }
 
 function patternText(rule: string, format: string, ...examples: string[]): string {
-  const list = examples.map((example) => `'${example}', `).join('or ')
+  const list = examples.map((example) => `'${example}', `).join(' or ')
   return `${rule} (e.g. ${list}regex used for validation is '${format}')`
 }
 

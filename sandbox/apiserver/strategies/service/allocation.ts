@@ -18,7 +18,7 @@ import {
   hasNodePortType,
   wantsNodePorts,
 } from './traits.ts'
-import { dropForeignFields, keepAllocated, syncClusterIps } from './type-change.ts'
+import { dropForeignFields, dropFromExternalName, keepAllocated, syncClusterIps } from './type-change.ts'
 
 export interface ServiceSpaces {
   /** By family, the cluster's default first. */
@@ -39,6 +39,7 @@ export function allocateForCreate(spaces: ServiceSpaces, service: Service, dryRu
     if (needsClusterIp(service) && !isHeadless(service)) takeClusterIps(spaces, service, 0, transaction)
     if (hasNodePortType(service)) takeNodePortsForCreate(spaces, service, transaction)
     if (needsHealthCheckPort(service)) takeHealthCheckPort(spaces, service, transaction)
+    dropFromExternalName(service)
   })
 }
 

@@ -33,18 +33,9 @@ export function createClusterIps(range: string, random: () => number, reserveFir
     family,
     take: (text, owner) => {
       const address = parseAddress(text)
-      if (
-        address === undefined ||
-        address.family !== family ||
-        address.value < network ||
-        address.value >= network + total
-      ) {
-        return 'the provided network does not match the current range'
-      }
-      const { value } = address
-      if (value < first || value >= first + size) {
-        return `the provided IP (${formatAddress(family, value)}) is not in the valid range. The range of valid IPs is ${range}`
-      }
+      // The network and broadcast addresses count as outside, as the ServiceCIDR allocator has it.
+      const value = address?.family === family ? address.value : -1n
+      if (value < first || value >= first + size) return 'the provided network does not match the current range'
       if (value === first && owner === reserveFirstFor && !firstIsHeld) {
         firstIsHeld = true
         return undefined

@@ -3,8 +3,9 @@
  */
 import type { IPFamily, Service } from '../../../../kube/objects.ts'
 import type { Strategy } from '../../strategy.ts'
+import { canonicalise } from '../canonical.ts'
 import { commonUpdateErrors, metaErrors, metaUpdateErrors, type MetaRules } from '../object-meta.ts'
-import { dns1035Label } from '../syntax.ts'
+import { dns1123Label } from '../syntax.ts'
 import { allocateForCreate, allocateForUpdate, releaseAll, type ServiceSpaces } from './allocation.ts'
 import { createClusterIps, type ClusterIps } from './cluster-ips.ts'
 import { setServiceDefaults } from './defaults.ts'
@@ -22,14 +23,18 @@ export interface ServiceStrategyOptions {
   random: () => number
 }
 
-const rules: MetaRules = { namespaced: true, name: dns1035Label, kubeFinalizers: true, judgesGenerateName: true }
+// A DNS-1123 label since the gate RelaxedServiceNameValidation (KEP-5311) is on by default; before 1.36 a DNS-1035 label.
+const rules: MetaRules = { namespaced: true, name: dns1123Label, kubeFinalizers: true, judgesGenerateName: true }
 
 export function serviceStrategy(options: ServiceStrategyOptions): Strategy<Service> {
   const spaces = createSpaces(options)
   return {
     statusSubresource: true,
     countsGeneration: false,
-    defaults: setServiceDefaults,
+    defaults: (service) => {
+      canonicalise('Service', service)
+      setServiceDefaults(service)
+    },
     prepareForCreate: (service) => {
       service.status = { loadBalancer: {} }
     },

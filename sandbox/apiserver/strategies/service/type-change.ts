@@ -80,4 +80,10 @@ export function dropForeignFields(service: Service, old: Service): void {
   if (isExternallyAccessible(old) && !isExternallyAccessible(service)) {
     if (spec.externalTrafficPolicy === old.spec.externalTrafficPolicy) delete spec.externalTrafficPolicy
   }
+  dropFromExternalName(service)
+}
+
+/** kube-apiserver stores it and hides it on every read; nobody can tell the difference. */
+export function dropFromExternalName({ spec }: Service): void {
+  if (spec.type === 'ExternalName') delete spec.internalTrafficPolicy
 }
