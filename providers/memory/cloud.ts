@@ -5,6 +5,7 @@
  */
 import { CloudError, ownerKey } from '../contract.ts'
 import type { DocumentKey, JsonObject, Owner, Resource } from '../contract.ts'
+import { jsonEqual } from '../json-equal.ts'
 
 export type Mark = Owner | DocumentKey
 
@@ -181,7 +182,7 @@ export function createMemoryCloud(options: MemoryCloudOptions = {}): MemoryCloud
     const present = group?.get(resource.key)
     if (!group || !present) throw new CloudError('not-found', `${cloudName(resource)} does not exist`)
     if (sameContent(present.resource, resource)) return
-    if (JSON.stringify(present.resource.immutable) !== JSON.stringify(resource.immutable)) {
+    if (!jsonEqual(present.resource.immutable, resource.immutable)) {
       throw new CloudError('invalid', `${cloudName(resource)}: an immutable property cannot change`)
     }
     const seen = from.observed?.['revision']
@@ -262,5 +263,5 @@ function comparable({ kind, needs, immutable, mutable, state }: Resource): JsonO
 }
 
 function sameContent(a: Resource, b: Resource): boolean {
-  return JSON.stringify([a.needs, a.immutable, a.mutable]) === JSON.stringify([b.needs, b.immutable, b.mutable])
+  return jsonEqual([a.needs, a.immutable, a.mutable], [b.needs, b.immutable, b.mutable])
 }
