@@ -6,6 +6,7 @@ import { type Clock, sleep, systemClock } from '../../kube/clock.ts'
 import type { Namespace } from '../../kube/objects.ts'
 import { builtinResources } from './builtin.ts'
 import type { ApiContext } from './context.ts'
+import { followDefinitions } from './crd/registration.ts'
 import { discovery } from './discovery.ts'
 import { internalError, failure, noRoute } from './failure.ts'
 import { createFaults, type Faults } from './faults.ts'
@@ -52,11 +53,12 @@ export function createApi(options: ApiOptions = {}): Api {
     ...(options.historyMs === undefined ? {} : { historyMs: options.historyMs }),
     ...(options.historyEvents === undefined ? {} : { historyEvents: options.historyEvents }),
   })
-  const context: ApiContext = { store, resources: createResourceSet(), clock, random, afterWrite: [] }
+  const context: ApiContext = { store, resources: createResourceSet(), clock, random, afterWrite: [], beforeDelete: [] }
   builtinResources(context, {
     serviceClusterIpRanges: options.serviceClusterIpRanges ?? ['10.96.0.0/16', 'fd00:96::/112'],
     serviceNodePortRange: options.serviceNodePortRange ?? { from: 30000, to: 32767 },
   })
+  followDefinitions(context)
   makeNamespaces(context)
   const faults = createFaults(() => store.expire())
   return {

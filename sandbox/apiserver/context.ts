@@ -1,7 +1,7 @@
 /** What every operation of the API needs: the objects, the resources, time and chance. */
 import type { Clock } from '../../kube/clock.ts'
 import type { KubeObject } from '../../kube/objects.ts'
-import type { ResourceSet } from './resource.ts'
+import type { Resource, ResourceSet } from './resource.ts'
 import type { Store } from './store.ts'
 import type { StrategyContext } from './strategy.ts'
 
@@ -11,8 +11,10 @@ export interface ApiContext {
   readonly clock: Clock
   /** Uniform in [0, 1). */
   readonly random: () => number
-  /** Called after a namespaced or cluster object is really gone or changed, for kinds with side effects (CRDs). */
-  readonly afterWrite: ((plural: string, object: KubeObject, gone: boolean) => void)[]
+  /** Called after an object was written or is really gone, for kinds with side effects (CRDs). */
+  readonly afterWrite: ((resource: Resource, object: KubeObject, gone: boolean) => void)[]
+  /** Called with the copy that is about to be marked deleted or removed; may add finalizers. */
+  readonly beforeDelete: ((resource: Resource, object: KubeObject) => void)[]
 }
 
 export interface WriteOptions {

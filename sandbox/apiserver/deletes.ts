@@ -35,6 +35,7 @@ export function remove(context: ApiContext, resource: Resource, old: Entry, opti
   const object = clone(old.object)
   const { metadata } = object
   applyPropagation(object, options)
+  for (const prepare of context.beforeDelete) prepare(resource, object)
   const grace = graceOf(resource, object, options)
   const first = metadata.deletionTimestamp === undefined
   const isNamespace = type.plural === 'namespaces' && type.group === ''
@@ -55,7 +56,7 @@ export function remove(context: ApiContext, resource: Resource, old: Entry, opti
   if (equal(object, old.object)) return { entry: old, gone: false }
   if (options.dryRun) return { entry: makeEntry(object, old.version), gone: false }
   const entry = resource.collection.put(object)
-  for (const tell of context.afterWrite) tell(type.plural, entry.object, false)
+  for (const tell of context.afterWrite) tell(resource, entry.object, false)
   return { entry, gone: false }
 }
 

@@ -3,6 +3,7 @@
  */
 import type { KubeObject } from '../../kube/objects.ts'
 import type { Collection } from './store.ts'
+import type { DefinitionVersion } from './crd/definition.ts'
 import type { Schema } from './schema/schema.ts'
 import type { Strategy } from './strategy.ts'
 import { type Kind, storageId } from './kind.ts'
@@ -12,6 +13,8 @@ export interface Resource {
   readonly strategy: Strategy
   readonly collection: Collection
   readonly schema: ObjectSchema
+  /** The version of the CustomResourceDefinition it comes from. */
+  readonly definition?: DefinitionVersion
 }
 
 /** What a body is checked against before the strategy sees it. */

@@ -55,7 +55,7 @@ export function create(context: ApiContext, resource: Resource, object: KubeObje
     recordUpdate(object, undefined, { manager: options.fieldManager, subresource: '', now: context.clock.now() })
     return options.dryRun ? unversioned(object) : collection.put(object)
   })
-  if (!options.dryRun) announce(context, kind.type.plural, entry.object, false)
+  if (!options.dryRun) announce(context, resource, entry.object, false)
   return { entry, warnings: strategy.warnings?.(entry.object, undefined) ?? [], created: true }
 }
 
@@ -106,7 +106,7 @@ export function update(context: ApiContext, target: UpdateTarget, next: KubeObje
     }
     return store(context, target, object, options.dryRun)
   })
-  if (!options.dryRun && entry !== old) announce(context, kind.type.plural, entry.object, false)
+  if (!options.dryRun && entry !== old) announce(context, resource, entry.object, false)
   return { entry, warnings: strategy.warnings?.(entry.object, old.object) ?? [], created: false }
 }
 
@@ -202,10 +202,10 @@ function withoutManagers(object: KubeObject): unknown {
 export function removeFrom(context: ApiContext, resource: Resource, entry: Entry): Entry {
   const gone = resource.collection.remove(entry)
   resource.strategy.release?.(gone.object)
-  announce(context, resource.kind.type.plural, gone.object, true)
+  announce(context, resource, gone.object, true)
   return gone
 }
 
-function announce(context: ApiContext, plural: string, object: KubeObject, gone: boolean): void {
-  for (const tell of context.afterWrite) tell(plural, object, gone)
+function announce(context: ApiContext, resource: Resource, object: KubeObject, gone: boolean): void {
+  for (const tell of context.afterWrite) tell(resource, object, gone)
 }

@@ -1,0 +1,37 @@
+/** The strategy of the objects of one version of a CustomResourceDefinition. */
+import type { KubeObject } from '../../../kube/objects.ts'
+import { genericStrategy } from '../generic-strategy.ts'
+import type { RawSchema } from '../schema/openapi.ts'
+import type { FieldError, Strategy } from '../strategy.ts'
+import type { DefinitionVersion } from './definition.ts'
+import { fillDefaults } from './structural.ts'
+import { schemaErrors } from './validation.ts'
+
+export function customStrategy(version: DefinitionVersion, namespaced: boolean): Strategy {
+  const raw = version.schema?.openAPIV3Schema ?? {}
+  const generic = genericStrategy({ namespaced, kubeFinalizers: false })
+  return {
+    ...generic,
+    statusSubresource: version.subresources?.status !== undefined,
+    countsGeneration: true,
+    defaults: (object) => fillDefaults(object, raw),
+    validate: (object, context) => [...generic.validate(object, context), ...contentErrors(object, raw)],
+    validateUpdate: (object, old, subresource, context) => [
+      ...generic.validateUpdate(object, old, subresource, context),
+      ...contentErrors(object, raw),
+    ],
+  }
+}
+
+/** metadata has its own rules; the schema judges the rest. */
+function contentErrors(object: KubeObject, raw: RawSchema): FieldError[] {
+  const { metadata, ...content } = object
+  const { metadata: rules, ...properties } = (raw['properties'] ?? {}) as Record<string, RawSchema>
+  const errors = schemaErrors(content, { ...raw, required: without(raw['required'], 'metadata'), properties }, '')
+  if (rules) errors.push(...schemaErrors(metadata, { ...rules, required: [] }, 'metadata'))
+  return errors
+}
+
+function without(list: unknown, name: string): unknown[] {
+  return Array.isArray(list) ? list.filter((item) => item !== name) : []
+}
