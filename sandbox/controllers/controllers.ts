@@ -31,11 +31,12 @@ export function startControllers(surroundings: Surroundings): Controllers {
     podCleanup(world, surroundings),
     garbage,
   ]
-  const synced = Promise.all([worldSynced(world), garbage.synced]).then(() => {
+  const begin = async () => {
+    await Promise.all([worldSynced(world), garbage.synced])
     for (const loop of loops) loop.start()
-  })
+  }
   return {
-    synced,
+    synced: begin(),
     async stop() {
       await Promise.all(loops.map((loop) => loop.stop()))
       await stopWorld(world)

@@ -20,14 +20,8 @@ export function matchesSelector(selector: LabelSelector, labels: Labels = {}): b
 
 function meets({ key, operator, values = [] }: LabelSelectorRequirement, labels: Labels): boolean {
   const value = labels[key]
-  switch (operator) {
-    case 'In':
-      return value !== undefined && values.includes(value)
-    case 'NotIn':
-      return value === undefined || !values.includes(value)
-    case 'Exists':
-      return value !== undefined
-    case 'DoesNotExist':
-      return value === undefined
-  }
+  if (operator === 'Exists') return value !== undefined
+  if (operator === 'DoesNotExist') return value === undefined
+  const listed = value !== undefined && values.includes(value)
+  return operator === 'In' ? listed : !listed
 }

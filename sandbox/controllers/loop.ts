@@ -38,8 +38,7 @@ export function createLoop(name: string, { clock, random, log }: Surroundings, w
         work,
         signal: stopping.signal,
         onError(key, error) {
-          if (isApiError(error, 409) || isApiError(error, 404))
-            log.debug({ controller: name, key, error }, 'will retry')
+          if (isPassing(error)) log.debug({ controller: name, key, error }, 'will retry')
           else log.warn({ controller: name, key, error }, 'reconcile failed, will retry')
         },
       })

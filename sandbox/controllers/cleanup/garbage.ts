@@ -95,7 +95,7 @@ export function garbageCollector(world: World, surroundings: Surroundings): Loop
   /** Orphan: the dependents forget the owner, then it goes. */
   async function finishOrphan({ kind, object }: Found, signal: AbortSignal): Promise<void> {
     const { uid } = object.metadata
-    for (const dependent of [...dependentsOf(uid ?? '')]) {
+    for (const dependent of dependentsOf(uid ?? '')) {
       const rest = (dependent.object.metadata.ownerReferences ?? []).filter((owner) => owner.uid !== uid)
       await patchMetadata(dependent.kind.type, dependent.object, { ownerReferences: rest }, signal)
     }

@@ -21,9 +21,9 @@ export function namespaceController(world: World, surroundings: Surroundings): L
   })
   loop.reconcileWith(async (name, signal) => {
     const namespace = world.namespaces.cache.at(name)
-    if (namespace?.metadata.deletionTimestamp === undefined) return
+    if (namespace?.metadata.deletionTimestamp === undefined) return undefined
     const finalizers = namespace.spec?.finalizers ?? []
-    if (!finalizers.includes(namespaceFinalizer)) return
+    if (!finalizers.includes(namespaceFinalizer)) return undefined
     let remaining = 0
     for (const type of [...namespacedTypes, ...(await customTypes(surroundings, signal))]) {
       remaining += await empty(type, name, surroundings, signal)

@@ -1,6 +1,6 @@
 /** The loop around rollout.ts and status.ts: one step of Pods, then the status when it differs. Keys: `namespace/deployment`. */
 import { isApiError } from '../../../kube/client.ts'
-import { keyFor, nameFromKey } from '../../../kube/key.ts'
+import { keyFor } from '../../../kube/key.ts'
 import type { Deployment, Pod } from '../../../kube/objects.ts'
 import { deployments, pods as podsType } from '../../../kube/resources.ts'
 import { createLoop, type Loop } from '../loop.ts'
@@ -21,7 +21,7 @@ export function deploymentController(world: World, surroundings: Surroundings): 
   })
   loop.reconcileWith(async (key, signal) => {
     const deployment = world.deployments.cache.at(key)
-    if (deployment === undefined) return
+    if (deployment === undefined) return undefined
     const owned = () => world.pods.cache.indexed(byOwner, deployment.metadata.uid ?? '')
     // A Deployment on its way out (foreground deletion) only counts what is left of it.
     if (deployment.metadata.deletionTimestamp === undefined) {
