@@ -43,7 +43,8 @@ export interface MemoryCloudOptions {
 
 export interface MemoryCloud {
   readonly counts: { reads: number; writes: number }
-  /** Mutations that happened, oldest first. Grows for ever: take() empties it. */
+  /** Mutations that changed something, oldest first. Grows for ever: take() empties it. */
+  mutations(): readonly Mutation[]
   take(): Mutation[]
   readonly failures: Failure[]
   /** Awaited before every call: lag, order of arrival. */
@@ -85,6 +86,7 @@ export function createMemoryCloud(options: MemoryCloudOptions = {}): MemoryCloud
     failures,
     gate: undefined,
     hold: false,
+    mutations: () => mutations,
     take() {
       const taken = mutations
       mutations = []
@@ -152,8 +154,9 @@ export function createMemoryCloud(options: MemoryCloudOptions = {}): MemoryCloud
     const last = interruption && --interruption.left === 0 ? interruption.last : undefined
     if (last === 'not-done') throw connectionLost()
     counts.writes++
+    const before = revision
     change()
-    mutations.push(call)
+    if (revision > before) mutations.push(call)
     if (last === 'done') throw connectionLost()
     if (failure) throw failure.error
   }
@@ -213,6 +216,7 @@ export function createMemoryCloud(options: MemoryCloudOptions = {}): MemoryCloud
     }
     group.delete(resource.key)
     if (group.size === 0) objects.delete(markKey(resource.owner))
+    revision++
     const slot = present.resource.observed?.['slot']
     if (typeof slot === 'number') {
       freed.push(slot)

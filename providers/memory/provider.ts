@@ -9,12 +9,12 @@ import { assemble, lower } from './lower.ts'
 const features: Features = {
   protocols: ['TCP', 'UDP'],
   dualStack: true,
-  withoutNodePorts: true,
+  withoutNodePorts: false,
   sourceRanges: true,
   clientIpAffinity: true,
   requestedAddress: false,
   parameters: {
-    mode: 'node-port (default) or passthrough, which needs no node ports',
+    mode: 'node-port (default; every port needs one) or passthrough, which needs none',
     'shared-document': 'name of a document this load balancer also writes into',
   },
   limits: { portsPerLoadBalancer: 100, targetsPerLoadBalancer: 5000 },

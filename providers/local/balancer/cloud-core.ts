@@ -57,6 +57,7 @@ export function createCloudCore(
       else if (change.verb === 'create') become(create(state, change.request, own, now()))
       else become(update(state, change.request, own, now()))
       if (state === before) return
+      become(expire(state, now()))
       const { kind, name } = change.verb === 'delete' ? change : change.request
       mutations = [...mutations.slice(-memory + 1), { verb: change.verb, kind, name }]
     },
