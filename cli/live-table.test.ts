@@ -22,7 +22,7 @@ const node: Node = {
 }
 const view: ClusterView = {
   services: [service, { metadata: { namespace: 'default', name: 'kubernetes' }, spec: { type: 'ClusterIP' } }],
-  loadBalancers: [{ metadata: { namespace: 'default', name: 'web' }, status: { targets: { healthy: 2, total: 3 } } }],
+  loadBalancers: [{ metadata: { namespace: 'default', name: 'web' }, status: { targets: '2/3' } }],
   pods: [pod('web-a', true), pod('web-b', false)],
   nodes: [node],
 }

@@ -6,7 +6,8 @@ import type { KubeObject, Node, Pod, Service } from '../kube/objects.ts'
 
 /** The part of a LoadBalancer object that is shown. */
 export interface ShownLoadBalancer extends KubeObject {
-  status?: { targets?: { healthy: number; total: number } }
+  /** `targets` is healthy/total. */
+  status?: { targets?: string }
 }
 
 export interface ClusterView {
@@ -97,8 +98,7 @@ function ports(service: Service): string {
 }
 
 function targets(service: Service, loadBalancers: readonly ShownLoadBalancer[]): string {
-  const found = loadBalancers.find((entry) => name(entry) === name(service))?.status?.targets
-  return found === undefined ? '-' : `${found.healthy}/${found.total}`
+  return loadBalancers.find((entry) => name(entry) === name(service))?.status?.targets ?? '-'
 }
 
 function podsOf(service: Service, pods: readonly Pod[]): string {

@@ -16,7 +16,7 @@ export interface Room {
 const fakes = ['sandbox/apiserver/', 'providers/memory/', 'scripts/']
 
 export const rooms: readonly Room[] = [
-  { folder: 'kube/', may: [], packages: ['@kubernetes/client-node'], testsMay: fakes },
+  { folder: 'kube/', may: [], packages: ['@kubernetes/client-node', 'yaml'], testsMay: fakes },
   { folder: 'crds/', may: [], packages: ['yaml', 'zod'], testsMay: fakes },
   { folder: 'providers/', may: [], packages: [] },
   {
@@ -24,7 +24,7 @@ export const rooms: readonly Room[] = [
     may: ['providers/*.ts'],
     packages: [],
   },
-  { folder: 'providers/local/', may: ['providers/*.ts'], packages: ['ipaddr.js'], testsMay: ['scripts/'] },
+  { folder: 'providers/local/', may: ['providers/*.ts'], packages: ['ipaddr.js', 'zod'], testsMay: ['scripts/'] },
   { folder: 'reconcilers/', may: ['providers/*.ts', 'kube/', 'crds/'], packages: ['ipaddr.js'], testsMay: fakes },
   { folder: 'proxy/', may: ['kube/'], packages: ['ipaddr.js', 'pino', 'prom-client'], testsMay: fakes },
   { folder: 'sandbox/', may: ['kube/', 'crds/'], testsMay: ['scripts/'] },
