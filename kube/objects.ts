@@ -190,6 +190,7 @@ export interface Pod extends KubeObject {
     restartPolicy?: 'Always' | 'OnFailure' | 'Never'
     serviceAccountName?: string
     tolerations?: Toleration[]
+    dnsPolicy?: 'ClusterFirst' | 'ClusterFirstWithHostNet' | 'Default' | 'None'
   }
   status?: {
     phase?: 'Pending' | 'Running' | 'Succeeded' | 'Failed' | 'Unknown'
@@ -215,6 +216,7 @@ export interface Pod extends KubeObject {
       imageID: string
       started?: boolean
       state?: Record<string, unknown>
+      lastState?: Record<string, unknown>
     }[]
   }
 }
