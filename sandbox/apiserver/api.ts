@@ -11,7 +11,9 @@ import { discovery } from './discovery.ts'
 import { internalError, failure, noRoute } from './failure.ts'
 import { createFaults, type Faults } from './faults.ts'
 import { systemNamespaces } from './namespaces.ts'
+import { negotiate } from './negotiation.ts'
 import { operate } from './operations.ts'
+import { present } from './presentation.ts'
 import type { ApiRequest, ApiResponse } from './request.ts'
 import { createResourceSet } from './resource.ts'
 import { refusal } from './response.ts'
@@ -87,7 +89,8 @@ function respond(context: ApiContext, request: ApiRequest): ApiResponse {
     const path = parseResourcePath(request.path)
     const resource = path && context.resources.find(path.group, path.version, path.plural)
     if (!path || !resource) throw noRoute()
-    return operate({ context, request, resource, path })
+    const wanted = negotiate(request)
+    return present(operate({ context, request, resource, path }), resource, wanted, context.clock)
   } catch (error) {
     if (error instanceof StatusFailure) return refusal(error)
     return refusal(internalError(error instanceof Error ? (error.stack ?? error.message) : String(error)))

@@ -3,10 +3,11 @@
  * a slow reader stops the cursor, not the server.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { stringify } from 'yaml'
 import type { Api } from './api.ts'
 import { controlFaults, faultsPath } from './faults-control.ts'
 import type { ApiRequest, ApiResponse } from './request.ts'
-import { bodyBytes } from './response.ts'
+import { bodyBytes, bodyValue } from './response.ts'
 import { frameLine, type WatchStream } from './watch.ts'
 
 /** Largest body accepted; as etcd's request limit in kube-apiserver, 3 MiB. */
@@ -49,12 +50,13 @@ async function readBody(incoming: IncomingMessage): Promise<string> {
 
 function writeResponse(response: ApiResponse, outgoing: ServerResponse): void {
   const { body } = response
-  const pieces = [...bodyBytes(body)]
+  const yaml = response.format === 'yaml' && body.kind !== 'text'
+  const pieces = yaml ? [Buffer.from(stringify(bodyValue(body)))] : [...bodyBytes(body)]
   let size = 0
   for (const piece of pieces) size += piece.length
   const headers: Record<string, string | string[] | number> = {
     ...response.headers,
-    'content-type': body.kind === 'text' ? body.contentType : 'application/json',
+    'content-type': body.kind === 'text' ? body.contentType : yaml ? 'application/yaml' : 'application/json',
     'cache-control': 'no-cache, private',
     'content-length': size,
   }

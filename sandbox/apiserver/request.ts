@@ -22,6 +22,8 @@ export interface ApiResponse {
   headers: Record<string, string>
   /** Texts for `Warning: 299` headers. */
   warnings: readonly string[]
+  /** JSON when left out. */
+  format?: 'json' | 'yaml'
   body: ResponseBody
 }
 

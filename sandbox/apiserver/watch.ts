@@ -25,7 +25,11 @@ export interface WatchStream {
   end(): void
   readonly apiVersion: string
   readonly kind: string
+  /** How the client sees a frame's object, when not as it is. */
+  shape?(frame: WatchFrame): unknown
 }
+
+type Shape = Pick<WatchStream, 'apiVersion' | 'kind' | 'shape'>
 
 export interface WatchQuery {
   namespace: string | undefined
@@ -185,7 +189,8 @@ function tooOld(wanted: number, floor: number): WatchFrame {
 const close = Buffer.from('}\n')
 
 /** The object of a frame as a value the caller must not change. */
-export function frameObject(frame: WatchFrame, stream: Pick<WatchStream, 'apiVersion' | 'kind'>): unknown {
+export function frameObject(frame: WatchFrame, stream: Shape): unknown {
+  if (stream.shape) return stream.shape(frame)
   if (frame.type === 'ERROR') return frame.status
   if (frame.type !== 'BOOKMARK') {
     const { object } = frame.entry
@@ -197,9 +202,12 @@ export function frameObject(frame: WatchFrame, stream: Pick<WatchStream, 'apiVer
 }
 
 /** A frame as one line of the response. */
-export function frameLine(frame: WatchFrame, stream: Pick<WatchStream, 'apiVersion' | 'kind'>): Buffer {
+export function frameLine(frame: WatchFrame, stream: Shape): Buffer {
   const plain =
-    frame.type !== 'ERROR' && frame.type !== 'BOOKMARK' && frame.entry.object.apiVersion === stream.apiVersion
+    !stream.shape &&
+    frame.type !== 'ERROR' &&
+    frame.type !== 'BOOKMARK' &&
+    frame.entry.object.apiVersion === stream.apiVersion
   if (!plain) return Buffer.from(`${JSON.stringify({ type: frame.type, object: frameObject(frame, stream) })}\n`)
   if (frame.shared?.line) return frame.shared.line
   const line = Buffer.concat([Buffer.from(`{"type":"${frame.type}","object":`), bytesOf(frame.entry), close])
