@@ -77,7 +77,7 @@ export interface EnterOptions {
 
 /**
  * The command line that runs `argv` in the namespace. Every step executes the next one in place, so the pid of the spawned process is
- * the pid of `argv`, and it is killed when the thread that spawned it dies (setpriv --pdeathsig), also by SIGKILL.
+ * the pid of `argv`.
  */
 export function enter(namespace: string, argv: readonly string[], options: EnterOptions = {}): string[] {
   const binds = Object.entries(options.binds ?? {})
@@ -122,17 +122,17 @@ export interface SpawnOptions extends EnterOptions {
   stdio?: StdioOptions
   env?: Readonly<Record<string, string | undefined>>
   cwd?: string
-  /** false: the process survives its parent's death (a command the user started with sandbox exec). Default true. */
-  dieWithParent?: boolean
 }
 
-/** Starts a long-lived process inside. Its pid is the pid of `argv` itself. The caller ends it (see processes.ts). */
+/**
+ * Starts a long-lived process inside. Its pid is the pid of `argv` itself. It leads a session of its own, so Ctrl-C on the terminal
+ * does not reach it: the caller ends it (see processes.ts). It is killed when the caller dies.
+ */
 export function spawnIn(namespace: string, argv: readonly string[], options: SpawnOptions = {}): ChildProcess {
   const line = enter(namespace, argv, options)
-  const [file = '', ...args] =
-    options.dieWithParent === false ? line : ['setpriv', '--pdeathsig', 'KILL', '--', ...line]
-  return spawn(file, args, {
+  return spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...line], {
     stdio: options.stdio ?? ['ignore', 'pipe', 'pipe'],
+    detached: true,
     ...(options.env ? { env: { ...options.env } } : {}),
     ...(options.cwd ? { cwd: options.cwd } : {}),
   })

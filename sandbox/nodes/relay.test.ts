@@ -68,7 +68,7 @@ describe('relay', () => {
       (socket) =>
         socket
           .on('error', () => resolve('error'))
-          .on('close', () => resolve('close'))
+          .on('end', () => resolve('end'))
           .resume(),
       async (at) => {
         const client = open(at)
