@@ -7,7 +7,8 @@ import type { Namespace } from '../../kube/objects.ts'
 import { builtinResources } from './builtin.ts'
 import type { ApiContext } from './context.ts'
 import { followDefinitions } from './crd/registration.ts'
-import { discovery } from './discovery.ts'
+import { discovery } from './discovery/discovery.ts'
+import { openApi } from './discovery/openapi.ts'
 import { internalError, failure, noRoute } from './failure.ts'
 import { createFaults, type Faults } from './faults.ts'
 import { systemNamespaces } from './namespaces.ts'
@@ -19,6 +20,7 @@ import { createResourceSet } from './resource.ts'
 import { refusal } from './response.ts'
 import { parseResourcePath } from './routes.ts'
 import { createStore, type Store } from './store.ts'
+import { reviewAccess } from './subresources.ts'
 import { StatusFailure } from './strategies/status-failure.ts'
 import { create } from './writes.ts'
 
@@ -62,6 +64,7 @@ export function createApi(options: ApiOptions = {}): Api {
   })
   followDefinitions(context)
   makeNamespaces(context)
+  const schemas = openApi(context)
   const faults = createFaults(() => store.expire())
   return {
     store,
@@ -72,7 +75,7 @@ export function createApi(options: ApiOptions = {}): Api {
       if (fault?.kind === 'refuse') return refusal(refused(fault.code, fault.retryAfterSeconds))
       if (fault?.kind === 'hang') return hang(request)
       if (fault?.kind === 'lag') await sleep(clock, fault.ms, request.signal)
-      const response = respond(context, request)
+      const response = respond(context, schemas, request)
       if (fault?.kind === 'drop-reply') {
         if (response.body.kind === 'watch') response.body.stream.end()
         throw new ConnectionLost('the connection was cut before the answer')
@@ -82,9 +85,11 @@ export function createApi(options: ApiOptions = {}): Api {
   }
 }
 
-function respond(context: ApiContext, request: ApiRequest): ApiResponse {
+type Answer = (request: ApiRequest) => ApiResponse | undefined
+
+function respond(context: ApiContext, schemas: Answer, request: ApiRequest): ApiResponse {
   try {
-    const found = discovery(context, request)
+    const found = discovery(context, request) ?? schemas(request) ?? reviewAccess(request)
     if (found) return found
     const path = parseResourcePath(request.path)
     const resource = path && context.resources.find(path.group, path.version, path.plural)

@@ -56,7 +56,10 @@ function writeResponse(response: ApiResponse, outgoing: ServerResponse): void {
   for (const piece of pieces) size += piece.length
   const headers: Record<string, string | string[] | number> = {
     ...response.headers,
-    'content-type': body.kind === 'text' ? body.contentType : yaml ? 'application/yaml' : 'application/json',
+    'content-type':
+      body.kind === 'text'
+        ? body.contentType
+        : (response.contentType ?? (yaml ? 'application/yaml' : 'application/json')),
     'cache-control': 'no-cache, private',
     'content-length': size,
   }

@@ -17,6 +17,7 @@ import { notSupported } from './strategies/field-error.ts'
 import { invalidFailure } from './strategies/status-failure.ts'
 import { ok, value } from './response.ts'
 import type { ResourcePath } from './routes.ts'
+import { bind, evict, scale } from './subresources.ts'
 import { openWatch } from './watch.ts'
 import { create, update, type Written } from './writes.ts'
 
@@ -40,11 +41,24 @@ export function operate(call: Call): ApiResponse {
     throw methodNotAllowed()
   }
   if (kind.type.namespaced && path.namespace === undefined) throw noRoute()
+  const special = specials[path.subresource]
+  if (special) return special(call)
   if (request.method === 'GET') return isWatch(call) ? watch(call) : get(call)
   if (request.method === 'PUT') return put(call)
   if (request.method === 'PATCH') return patch(call)
   if (request.method === 'DELETE' && path.subresource === '') return removeOne(call)
   throw methodNotAllowed()
+}
+
+const specials: Readonly<Record<string, (call: Call) => ApiResponse>> = {
+  binding: (call) => bind(postOnly(call)),
+  eviction: (call) => evict(postOnly(call)),
+  scale: (call) => scale({ ...call, entry: current(call), options: writeOptions(call.request) }),
+}
+
+function postOnly(call: Call): Call & { entry: Entry; options: WriteOptions } {
+  if (call.request.method !== 'POST') throw methodNotAllowed()
+  return { ...call, entry: current(call), options: writeOptions(call.request) }
 }
 
 function current({ resource, path }: Call): Entry {

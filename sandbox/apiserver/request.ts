@@ -24,6 +24,8 @@ export interface ApiResponse {
   warnings: readonly string[]
   /** JSON when left out. */
   format?: 'json' | 'yaml'
+  /** When it is not the plain one of the format. */
+  contentType?: string
   body: ResponseBody
 }
 
