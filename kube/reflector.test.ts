@@ -48,17 +48,26 @@ describe('the reflector lists', () => {
       list: (call) => (call === 0 ? listOf(7, [versioned('a', 3)], 'more') : listOf(7, [versioned('b', 5)])),
     })
     await settled()
-    assert.deepEqual(r.client.lists, [{ limit: 500 }, { limit: 500, continue: 'more' }])
+    assert.deepEqual(r.client.lists, [{ limit: 20 }, { limit: 500, continue: 'more' }])
     assert.deepEqual(r.held(), ['a@3', 'b@5'])
     assert.equal(r.watch()?.options.resourceVersion, '7')
     assert.equal(r.watch()?.options.allowBookmarks, true)
     await r.stop()
   })
 
+  test('in shorter pages when the objects are large', async () => {
+    const large = versioned('a', 3)
+    large.metadata.annotations = { notes: 'x'.repeat(10_000) }
+    const r = start({ list: (call) => listOf(7, [large], call === 0 ? 'more' : undefined) })
+    await settled()
+    assert.deepEqual(r.client.lists[1], { limit: 26, continue: 'more' })
+    await r.stop()
+  })
+
   test('with its selectors, and watches with the same', async () => {
     const r = start({ list: () => listOf(1, []) }, { labelSelector: 'a=b', fieldSelector: 'metadata.name=x' })
     await settled()
-    assert.deepEqual(r.client.lists[0], { limit: 500, labelSelector: 'a=b', fieldSelector: 'metadata.name=x' })
+    assert.deepEqual(r.client.lists[0], { limit: 20, labelSelector: 'a=b', fieldSelector: 'metadata.name=x' })
     assert.equal(r.watch()?.options.labelSelector, 'a=b')
     assert.equal(r.watch()?.options.fieldSelector, 'metadata.name=x')
     await r.stop()
