@@ -107,6 +107,16 @@ describe('packing endpoints into slices', () => {
     assert.deepEqual([sizes(emptied.update), emptied.update[0]?.ports], [[0], []])
   })
 
+  test('an empty slice as a real API server shows it counts as one', () => {
+    const [empty] = packSlices([], [], blank).create
+    const shown = { ...empty, metadata: { name: 'a', labels: { app: 'web' } }, endpoints: null, ports: null }
+    assert.deepEqual(packSlices([], [shown as never], blank), none)
+    assert.deepEqual(
+      sizes(packSlices([{ ports: http, endpoints: endpoints(0, 2) }], [shown as never], blank).update),
+      [2],
+    )
+  })
+
   test('changed labels rewrite every slice', () => {
     const existing = [slice('a', http, endpoints(0, 2))].map((one) => ({ ...one, metadata: { name: 'a', labels: {} } }))
     const { update } = packSlices([{ ports: http, endpoints: endpoints(0, 2) }], existing, blank)

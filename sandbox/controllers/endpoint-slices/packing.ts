@@ -62,6 +62,11 @@ export function packSlices(
   return reuseNames({ create, update, remove })
 }
 
+/** A real API server shows an empty list as null. */
+function endpointsOf(slice: EndpointSlice): readonly Endpoint[] {
+  return slice.endpoints ?? []
+}
+
 function keepOneEmpty(
   blank: BlankSlice,
   create: EndpointSlice[],
@@ -69,7 +74,7 @@ function keepOneEmpty(
   remove: EndpointSlice[],
 ): void {
   const empty = blank([])
-  const index = remove.findIndex((slice) => slice.endpoints.length === 0 && (slice.ports ?? []).length === 0)
+  const index = remove.findIndex((slice) => endpointsOf(slice).length === 0 && (slice.ports ?? []).length === 0)
   if (index < 0) {
     create.push(empty)
     return
@@ -115,7 +120,7 @@ function packGroup(group: PortGroup, existing: readonly EndpointSlice[], blank: 
 function draftOf(slice: EndpointSlice, template: EndpointSlice, missing: Map<string, Endpoint>, limit: number): Draft {
   let changed = !sameMetadata(slice, template)
   const kept: Endpoint[] = []
-  for (const endpoint of slice.endpoints) {
+  for (const endpoint of endpointsOf(slice)) {
     const key = endpointKey(endpoint)
     const wanted = kept.length < limit ? missing.get(key) : undefined
     if (wanted === undefined) {
