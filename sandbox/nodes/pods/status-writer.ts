@@ -27,7 +27,7 @@ export function createStatusWriter(options: { client: KubeClient; pod: Pod; cloc
       const text = JSON.stringify(status)
       if (text !== written) {
         try {
-          const body = { metadata: { uid }, status }
+          const body = { metadata: { uid }, status: asPatch(status) }
           await client.patch(
             pods,
             { namespace, name },
@@ -68,4 +68,10 @@ export function createStatusWriter(options: { client: KubeClient; pod: Pod; cloc
     },
     stop: () => stopping.abort(),
   }
+}
+
+/** Conditions are merged by type: a reason or message that is not said any more has to be taken away by name. */
+function asPatch(status: NonNullable<Pod['status']>): object {
+  const conditions = status.conditions?.map((condition) => ({ reason: null, message: null, ...condition }))
+  return { ...status, ...(conditions ? { conditions } : {}) }
 }
