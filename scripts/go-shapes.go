@@ -20,6 +20,19 @@ import (
 )
 
 var types = map[string]map[string]string{}
+var names = map[reflect.Type]string{}
+
+// nameOf is the type's name, with its API group in front where another type has taken the bare one.
+func nameOf(t reflect.Type) string {
+	if names[t] == "" {
+		names[t] = t.Name()
+		if types[t.Name()] != nil {
+			path := strings.Split(t.PkgPath(), "/")
+			names[t] = path[len(path)-2] + "." + t.Name()
+		}
+	}
+	return names[t]
+}
 
 func notation(t reflect.Type) string {
 	switch t {
@@ -46,7 +59,7 @@ func notation(t reflect.Type) string {
 		return "{}" + notation(t.Elem())
 	case reflect.Struct:
 		visit(t)
-		return t.Name()
+		return nameOf(t)
 	case reflect.String:
 		return "string"
 	case reflect.Bool:
@@ -58,11 +71,11 @@ func notation(t reflect.Type) string {
 }
 
 func visit(t reflect.Type) {
-	if types[t.Name()] != nil {
+	if names[t] != "" {
 		return
 	}
 	fields := map[string]string{}
-	types[t.Name()] = fields
+	types[nameOf(t)] = fields
 	collect(t, fields)
 }
 

@@ -75,7 +75,8 @@ export async function startRealApiServer(binaries: string): Promise<RealApiServe
     '--service-account-key-file',
     key,
     '--disable-admission-plugins',
-    'ServiceAccount',
+    // Tokens and node taints are the business of controllers that do not run here.
+    'ServiceAccount,TaintNodesByCondition',
   ])
   const url = `https://127.0.0.1:${securePort}`
   try {

@@ -27,14 +27,17 @@ export function createNormaliser(literals: string, namespace: string): (reply: R
     return names.get(value) ?? value
   }
   const text = (value: string): string => {
+    // The whole object as it was patched, and Go's picture of a difference: not worth copying.
     let result = value
+      .replace(/patch: Invalid value: "(?:[^"\\]|\\.)*"/, 'patch: Invalid value: "$object"')
+      .replace(/^(.*pod updates may not change fields other than[^\n]*)\n.*$/s, '$1')
       .replaceAll(dynamicV4, (ip) => named('v4', ip))
       .replaceAll(dynamicV6, (ip) => named('v6', ip))
       .replaceAll(anyUid, (uid) => (literals.includes(uid) ? uid : '$uid'))
       .replaceAll(namespace, '$namespace')
     for (const [known, name] of names) if (/^\d+$/.test(known)) result = result.replaceAll(known, name)
     for (const prefix of prefixes)
-      result = result.replace(new RegExp(`${prefix}[bcdfghjklmnpqrstvwxz2456789]{5}`), `${prefix}$$random`)
+      result = result.replace(new RegExp(`${prefix}[bcdfghjklmnpqrstvwxz2456789]{5}`, 'g'), `${prefix}$$random`)
     return time.test(result) && !literals.includes(result) ? '$time' : result
   }
   const walk = (value: Json, field: string): Json => {

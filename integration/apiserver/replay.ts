@@ -63,7 +63,7 @@ const patchTypes = {
 
 /** One answer per step. The scenario gets a namespace of its own, and its Services and cluster-wide objects are removed afterwards. */
 export async function replay(send: Send, scenario: Scenario): Promise<Answer[]> {
-  const namespace = `corpus-${scenario.name.replaceAll(/[^a-z0-9]+/g, '-')}`.slice(0, 60).replace(/-$/, '')
+  const namespace = `scenario-${scenario.name.replaceAll(/[^a-z0-9]+/g, '-')}`.slice(0, 60).replace(/-$/, '')
   const normalise = createNormaliser(JSON.stringify(scenario.steps), namespace)
   const known = new Map<string, JsonObject>()
   const made = await send('POST', '/api/v1/namespaces', 'application/json', { metadata: { name: namespace } })

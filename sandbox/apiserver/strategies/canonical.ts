@@ -3,6 +3,7 @@
  * Unset and empty members go (`nodePort: 0`, `finalizers: []`), members that Go always writes come (`status: {}`), times are in UTC.
  * go-shapes.json says which is which; scripts/go-shapes.go makes it from k8s.io/api. Members it does not know are left alone.
  */
+import { canonicalQuantity } from './quantity.ts'
 import shapes from './go-shapes.json' with { type: 'json' }
 
 type Shape = Readonly<Record<string, string>>
@@ -29,7 +30,9 @@ function canonicalValue(type: string, value: unknown): unknown {
   if (type.startsWith('*'))
     return value === null || value === undefined ? undefined : canonicalValue(type.slice(1), value)
   if (type.startsWith('[]')) {
-    return Array.isArray(value) ? value.map((item) => canonicalValue(type.slice(2), item)) : (value ?? null)
+    // Stored as protobuf, an empty list is no list.
+    if (!Array.isArray(value)) return value ?? null
+    return value.length === 0 ? null : value.map((item) => canonicalValue(type.slice(2), item))
   }
   if (type.startsWith('{}')) return canonicalMap(type.slice(2), value)
   const shape = byName.get(type)
@@ -42,7 +45,9 @@ function canonicalValue(type: string, value: unknown): unknown {
   }
   if (type === 'any') return value ?? undefined
   if (value === null || value === undefined) return zeroOf(type)
+  if (type === 'quantity' && typeof value === 'number') return canonicalQuantity(String(value))
   if (typeof value !== 'string') return value
+  if (type === 'quantity') return canonicalQuantity(value)
   return type === 'time' || type === 'microtime' ? canonicalTime(value, type === 'microtime') : value
 }
 
