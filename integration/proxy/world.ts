@@ -21,6 +21,12 @@ import { exitOf } from '../../sandbox/nodes/processes.ts'
 import { bridgeAddress, namespaceOf, type PodPlace } from '../../sandbox/nodes/topology.ts'
 import { type Agent, startAgent } from './agent.ts'
 
+/** null deletes. */
+export interface MergePatch {
+  metadata?: { labels?: Record<string, string> | null }
+  spec?: Partial<Service['spec']>
+}
+
 export interface PodInWorld {
   name: string
   node: string
@@ -49,7 +55,7 @@ export interface World {
   /** Creates the Service and waits for its addresses; gives back what the server made of it. */
   service(name: string, spec: Partial<Service['spec']>): Promise<Service>
   /** Merge patch. */
-  edit(name: string, patch: Partial<Service>): Promise<Service>
+  edit(name: string, patch: MergePatch): Promise<Service>
   status(name: string, status: Service['status']): Promise<Service>
   remove(name: string): Promise<void>
   /** Writes the Service's slices, one per family, from these Pods; replaces what there was. */
