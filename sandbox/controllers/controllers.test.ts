@@ -230,6 +230,61 @@ describe('Deployments', () => {
     }))
 })
 
+describe('what belongs to a Deployment', () => {
+  const hashLabel = 'pod-template-hash'
+
+  test('a Pod relabelled away is released and replaced', () =>
+    inCluster(async (cluster) => {
+      await cluster.client.create(types.deployments, deployment('web', 2))
+      await cluster.run(3)
+      const [first] = await cluster.pods()
+      const body = { metadata: { labels: { app: 'debug' } } }
+      await cluster.client.patch(types.pods, at(first?.metadata.name ?? ''), { type: 'merge', body })
+      await cluster.run(3)
+      const released = await cluster.client.get(types.pods, at(first?.metadata.name ?? ''))
+      assert.deepEqual([released.metadata.ownerReferences ?? [], (await cluster.pods()).length], [[], 3])
+    }))
+
+  test('Pods that an orphaning deletion left are taken in again, Pods made by hand are not', () =>
+    inCluster(async (cluster) => {
+      await cluster.client.create(types.deployments, deployment('web', 2))
+      await cluster.client.create(types.pods, pod('by-hand'))
+      await cluster.run(3)
+      await cluster.client.remove(types.deployments, at('web'), { propagationPolicy: 'Orphan' })
+      await cluster.run(2)
+      const { metadata } = await cluster.client.create(types.deployments, deployment('web', 2))
+      await cluster.run(3)
+      const owners = (await cluster.pods()).map((one) => [
+        one.metadata.labels?.[hashLabel] !== undefined,
+        one.metadata.ownerReferences?.[0]?.uid === metadata.uid,
+      ])
+      assert.deepEqual(
+        owners.toSorted((a, b) => String(b).localeCompare(String(a))),
+        [
+          [true, true],
+          [true, true],
+          [false, false],
+        ],
+      )
+    }))
+
+  test('Events tell what happened', () =>
+    inCluster(async (cluster) => {
+      await cluster.client.create(types.deployments, deployment('web', 1))
+      await cluster.client.create(types.pods, pod('picky', { nodeSelector: { disk: 'ssd' } }))
+      await cluster.run(2)
+      const events = await all(cluster, types.events)
+      assert.deepEqual(
+        events.map(({ reason, type, source }) => [source?.component, type, reason].join(' ')).toSorted(),
+        [
+          'default-scheduler Normal Scheduled',
+          'default-scheduler Warning FailedScheduling',
+          'deployment-controller Normal SuccessfulCreate',
+        ],
+      )
+    }))
+})
+
 describe('cleanup', () => {
   test('Pods of a removed node are replaced elsewhere', () =>
     inCluster(async (cluster) => {

@@ -2,6 +2,7 @@
  * Starts the part of kube-controller-manager and kube-scheduler that a sandbox needs, in this process:
  * scheduler, endpoint slices, Endpoints and their mirroring, Deployments, namespaces, Pods of lost nodes, garbage collection.
  */
+import { createEventRecorder } from '../../kube/event-recorder.ts'
 import { garbageCollector } from './cleanup/garbage.ts'
 import { namespaceController } from './cleanup/namespaces.ts'
 import { podCleanup } from './cleanup/pods.ts'
@@ -21,14 +22,20 @@ export interface Controllers {
 export function startControllers(surroundings: Surroundings): Controllers {
   const world = startWorld(surroundings)
   const garbage = garbageCollector(world, surroundings)
+  const recorderOf = (component: string) => createEventRecorder({ ...surroundings, component })
+  const recorders = {
+    scheduler: recorderOf('default-scheduler'),
+    deployments: recorderOf('deployment-controller'),
+    evictions: recorderOf('taint-eviction-controller'),
+  }
   const loops = [
-    scheduler(world, surroundings),
+    scheduler(world, surroundings, recorders.scheduler),
     endpointSliceController(world, surroundings),
     endpointsController(world, surroundings),
     mirroringController(world, surroundings),
-    deploymentController(world, surroundings),
+    deploymentController(world, surroundings, recorders.deployments),
     namespaceController(world, surroundings),
-    podCleanup(world, surroundings),
+    podCleanup(world, surroundings, recorders.evictions),
     garbage,
   ]
   const begin = async () => {
@@ -39,6 +46,7 @@ export function startControllers(surroundings: Surroundings): Controllers {
     synced: begin(),
     async stop() {
       await Promise.all(loops.map((loop) => loop.stop()))
+      await Promise.all(Object.values(recorders).map((recorder) => recorder.stop()))
       await stopWorld(world)
     },
   }

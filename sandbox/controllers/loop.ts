@@ -8,7 +8,7 @@ import { createKeyQueue } from '../../kube/queue.ts'
 import { runWorkers, type WorkResult } from '../../kube/workers.ts'
 import type { Surroundings } from './world.ts'
 
-export type Reconcile = (key: string, signal: AbortSignal) => Promise<WorkResult>
+type Reconcile = (key: string, signal: AbortSignal) => Promise<WorkResult>
 
 export interface Loop {
   add(key: string): void
@@ -38,8 +38,8 @@ export function createLoop(name: string, { clock, random, log }: Surroundings, w
         work,
         signal: stopping.signal,
         onError(key, error) {
-          if (isPassing(error)) log.debug({ controller: name, key, error }, 'will retry')
-          else log.warn({ controller: name, key, error }, 'reconcile failed, will retry')
+          if (isPassing(error)) log.debug({ controller: name, key, err: error }, 'will retry')
+          else log.warn({ controller: name, key, err: error }, 'reconcile failed, will retry')
         },
       })
     },

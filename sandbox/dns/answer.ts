@@ -8,7 +8,7 @@ import { addressFromDashed, addressFromReverse, recordTypeOf } from './names.ts'
 import type { RecordIndex } from './record-index.ts'
 import type { HostRecords, ServiceRecords } from './service-records.ts'
 
-export const schemaVersion = '1.1.0'
+const schemaVersion = '1.1.0'
 /** CoreDNS' default for cluster names: short, because endpoints move. */
 export const ttlSeconds = 5
 

@@ -12,7 +12,7 @@ export interface DnsManifestOptions {
 }
 
 const labels = { 'k8s-app': 'kube-dns' }
-export const readyPort = 8181
+const readyPort = 8181
 
 export function dnsManifests(options: DnsManifestOptions): [Service, Deployment] {
   const { address, replicas = 2, clusterDomain = 'cluster.local' } = options

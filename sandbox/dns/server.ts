@@ -37,7 +37,7 @@ export async function startDnsServer(options: DnsServerOptions): Promise<DnsServ
       if (reply !== undefined) onReply?.(transport)
       return reply
     } catch (error) {
-      log.error({ error, query: query.toString('hex') }, 'a query could not be answered')
+      log.error({ err: error, query: query.toString('hex') }, 'a query could not be answered')
       return undefined
     }
   }
@@ -46,12 +46,12 @@ export async function startDnsServer(options: DnsServerOptions): Promise<DnsServ
     const reply = answer(query, 'udp')
     if (reply !== undefined)
       udp.send(reply, from.port, from.address, (error) => {
-        if (error) log.debug({ error, to: from.address }, 'a reply could not be sent')
+        if (error) log.debug({ err: error, to: from.address }, 'a reply could not be sent')
       })
   })
-  udp.on('error', (error) => log.warn({ error }, 'UDP socket'))
+  udp.on('error', (error) => log.warn({ err: error }, 'UDP socket'))
   tcp.maxConnections = maxConnections
-  tcp.on('error', (error) => log.warn({ error }, 'TCP socket'))
+  tcp.on('error', (error) => log.warn({ err: error }, 'TCP socket'))
   tcp.on('connection', (socket) => {
     connections.add(socket)
     socket.on('close', () => connections.delete(socket))

@@ -5,7 +5,7 @@
 import type { EndpointSlice, Service } from '../../kube/objects.ts'
 import { canonicalAddress, dashed, recordTypeOf } from './names.ts'
 
-export interface ServiceTarget {
+interface ServiceTarget {
   port: number
   /** A host label of this Service, or '' for the Service's own name. */
   host: string

@@ -3,6 +3,7 @@
  * tolerate a NoExecute taint get their grace period. Keys: node names.
  */
 import { isApiError } from '../../../kube/client.ts'
+import { type EventRecorder, referenceTo } from '../../../kube/event-recorder.ts'
 import type { Pod } from '../../../kube/objects.ts'
 import { nodes, pods as podsType } from '../../../kube/resources.ts'
 import { createLoop, type Loop } from '../loop.ts'
@@ -15,7 +16,7 @@ import { evictionDelay } from './eviction.ts'
  */
 const quarantineMs = 2_000
 
-export function podCleanup(world: World, surroundings: Surroundings): Loop {
+export function podCleanup(world: World, surroundings: Surroundings, recorder: EventRecorder): Loop {
   const loop = createLoop('pod-cleanup', surroundings)
   const { client, clock } = surroundings
   const missingSince = new Map<string, number>()
@@ -32,6 +33,13 @@ export function podCleanup(world: World, surroundings: Surroundings): Loop {
     } catch (error) {
       if (!isApiError(error, 404) && !isApiError(error, 409)) throw error
     }
+  }
+
+  async function evict(pod: Pod, signal: AbortSignal): Promise<void> {
+    const { namespace, name } = pod.metadata
+    const message = `Marking for deletion Pod ${namespace}/${name}`
+    recorder.event(referenceTo(podsType, pod), 'Normal', 'TaintManagerEviction', message)
+    await removePod(pod, false, signal)
   }
 
   /** The cache may not have the node yet. */
@@ -62,7 +70,7 @@ export function podCleanup(world: World, surroundings: Surroundings): Loop {
     const delays: number[] = []
     for (const pod of on) {
       const delay = pod.metadata.deletionTimestamp === undefined ? evictionDelay(pod, node, clock.now()) : undefined
-      if (delay === 0) await removePod(pod, false, signal)
+      if (delay === 0) await evict(pod, signal)
       else if (delay !== undefined) delays.push(delay)
     }
     return delays.length === 0 ? undefined : { afterMs: Math.min(...delays) }

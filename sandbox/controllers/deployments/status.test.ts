@@ -111,6 +111,13 @@ describe('the status of a Deployment', () => {
     assert.equal(reasons(looked(paused, pods(paused, 1), start))['Progressing'], 'Unknown DeploymentPaused')
   })
 
+  test('a refused Pod is a condition while it lasts', () => {
+    const { status } = deploymentStatus(web, [], start, 'exceeded quota')
+    const failed = { ...web, status }
+    assert.equal(reasons(failed)['ReplicaFailure'], 'True FailedCreate')
+    assert.equal(reasons(looked(failed, pods(web, 2), start))['ReplicaFailure'], undefined)
+  })
+
   test('looks again when minReadySeconds are over', () => {
     const slow = generation(deployment('web', 1, { minReadySeconds: 10 }), 1)
     const { status, againMs } = deploymentStatus(slow, pods(slow, 1), start)

@@ -16,7 +16,13 @@ export interface StatusView {
   againMs: number | undefined
 }
 
-export function deploymentStatus(deployment: Deployment, pods: readonly Pod[], now: number): StatusView {
+/** `failure`: why the API server refused Pods of this Deployment at the last try. */
+export function deploymentStatus(
+  deployment: Deployment,
+  pods: readonly Pod[],
+  now: number,
+  failure?: string,
+): StatusView {
   const { current, old, terminating } = revisionsOf(deployment, pods)
   const active = [...current, ...old]
   const waits = active.map((pod) => availableIn(pod, deployment.spec.minReadySeconds ?? 0, now))
@@ -32,7 +38,9 @@ export function deploymentStatus(deployment: Deployment, pods: readonly Pod[], n
   }
   const time = new Date(now).toISOString().replace(/\.\d+Z$/, 'Z')
   const progressing = progressCondition(deployment, counts, now, time)
-  const conditions = [availableCondition(deployment, available, time), ...(progressing ? [progressing] : [])]
+  const conditions = [availableCondition(deployment, available, time)]
+  if (progressing !== undefined) conditions.push(progressing)
+  if (failure !== undefined) conditions.push(failureCondition(deployment, failure, time))
   const next = waits.filter((wait) => wait !== undefined && wait > 0) as number[]
   const deadline = untilDeadline(deployment, counts, progressing, now)
   if (deadline !== undefined) next.push(deadline)
@@ -74,6 +82,11 @@ function availableCondition(deployment: Deployment, available: number, time: str
         },
     time,
   )
+}
+
+function failureCondition(deployment: Deployment, message: string, time: string): DeploymentCondition {
+  const wanted = { type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message } as const
+  return dated(conditionOf(deployment, 'ReplicaFailure'), wanted, time)
 }
 
 type Counts = Required<Omit<DeploymentStatus, 'conditions'>>

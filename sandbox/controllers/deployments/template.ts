@@ -2,7 +2,7 @@
  * From a Deployment's Pod template to its hash and to Pods. Pods belong to the Deployment directly and carry
  * `pod-template-hash`: the sandbox has no ReplicaSets, a revision is the set of Pods with one hash. Pure.
  */
-import type { Deployment, ObjectMeta, Pod, PodTemplate } from '../../../kube/objects.ts'
+import type { Deployment, ObjectMeta, OwnerReference, Pod, PodTemplate } from '../../../kube/objects.ts'
 
 export const templateHashLabel = 'pod-template-hash'
 
@@ -32,16 +32,18 @@ export function podLike(deployment: Deployment, sibling: Pod): Pod {
   return ownedPod(deployment, { metadata: sibling.metadata, spec }, sibling.metadata.labels?.[templateHashLabel] ?? '')
 }
 
+export function ownerOf({ metadata: { name = '', uid = '' } }: Deployment): OwnerReference {
+  return { apiVersion: 'apps/v1', kind: 'Deployment', name, uid, controller: true, blockOwnerDeletion: true }
+}
+
 function ownedPod(deployment: Deployment, template: PodTemplate, hash: string): Pod {
-  const { name = '', namespace = '', uid = '' } = deployment.metadata
+  const { name = '', namespace = '' } = deployment.metadata
   const { labels, annotations } = template.metadata ?? {}
   const metadata: ObjectMeta = {
     generateName: `${name}-${hash}-`,
     namespace,
     labels: { ...labels, [templateHashLabel]: hash },
-    ownerReferences: [
-      { apiVersion: 'apps/v1', kind: 'Deployment', name, uid, controller: true, blockOwnerDeletion: true },
-    ],
+    ownerReferences: [ownerOf(deployment)],
   }
   if (annotations !== undefined && Object.keys(annotations).length > 0) metadata.annotations = { ...annotations }
   return { apiVersion: 'v1', kind: 'Pod', metadata, spec: template.spec }

@@ -8,7 +8,7 @@ import { sameJson } from '../same-json.ts'
 import type { Endpoint, EndpointSlice } from '../../../kube/objects.ts'
 import type { SlicePort } from './endpoint.ts'
 
-export const maxEndpointsPerSlice = 100
+const maxEndpointsPerSlice = 100
 
 export interface PortGroup {
   ports: SlicePort[]

@@ -3,15 +3,17 @@
  * One worker: each choice sees the ones before it. A Pod that fits nowhere gets the PodScheduled condition and comes again
  * with the next change of a node. Keys: `namespace/pod`.
  */
+import { type EventRecorder, referenceTo } from '../../../kube/event-recorder.ts'
 import { nameFromKey } from '../../../kube/key.ts'
 import type { Pod } from '../../../kube/objects.ts'
 import { pods as podsType } from '../../../kube/resources.ts'
+import { controllerOf } from '../deployments/claims.ts'
 import { createLoop, type Loop } from '../loop.ts'
 import { byNode, type Surroundings, type World } from '../world.ts'
 import { bindPod } from './binding.ts'
 import { type NodeLoad, place } from './placement.ts'
 
-export function scheduler(world: World, surroundings: Surroundings): Loop {
+export function scheduler(world: World, surroundings: Surroundings, recorder: EventRecorder): Loop {
   const loop = createLoop('scheduler', surroundings, 1)
   const { client, clock } = surroundings
   /** Bound by us, and the cache does not show it yet. */
@@ -30,6 +32,7 @@ export function scheduler(world: World, surroundings: Surroundings): Loop {
     if ('unschedulable' in placement) {
       const status = unscheduled(pod, placement.unschedulable, new Date(clock.now()).toISOString())
       if (status === undefined) return
+      recorder.event(referenceTo(podsType, pod), 'Warning', 'FailedScheduling', placement.unschedulable)
       const body = { metadata: { uid: pod.metadata.uid }, status }
       const patch = { type: 'strategic', body } as const
       world.pods.learn(await client.patch(podsType, nameFromKey(key), patch, { subresource: 'status' }, signal))
@@ -37,6 +40,8 @@ export function scheduler(world: World, surroundings: Surroundings): Loop {
     }
     await bindPod(client, pod, placement.node, signal)
     assumed.set(pod.metadata.uid ?? '', placement.node)
+    const message = `Successfully assigned ${key} to ${placement.node}`
+    recorder.event(referenceTo(podsType, pod), 'Normal', 'Scheduled', message)
   })
   return loop
 }
@@ -47,7 +52,7 @@ function isWaiting({ metadata, spec, status }: Pod): boolean {
 }
 
 function nodeLoads(pod: Pod, world: World, assumed: ReadonlyMap<string, string>): NodeLoad[] {
-  const owner = controllerUid(pod)
+  const owner = controllerOf(pod)?.uid
   const loads = new Map<string, NodeLoad>()
   for (const node of world.nodes.cache.values()) {
     loads.set(node.metadata.name ?? '', { node, siblings: 0, pods: 0 })
@@ -56,13 +61,9 @@ function nodeLoads(pod: Pod, world: World, assumed: ReadonlyMap<string, string>)
     const load = loads.get(other.spec.nodeName || (assumed.get(other.metadata.uid ?? '') ?? ''))
     if (load === undefined || other.metadata.deletionTimestamp !== undefined) continue
     load.pods++
-    if (owner !== undefined && controllerUid(other) === owner) load.siblings++
+    if (owner !== undefined && controllerOf(other)?.uid === owner) load.siblings++
   }
   return [...loads.values()]
-}
-
-function controllerUid({ metadata }: Pod): string | undefined {
-  return metadata.ownerReferences?.find(({ controller }) => controller === true)?.uid
 }
 
 /** The status patch, or undefined when the Pod says so already. */
