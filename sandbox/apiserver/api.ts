@@ -88,16 +88,20 @@ export function createApi(options: ApiOptions = {}): Api {
 type Answer = (request: ApiRequest) => ApiResponse | undefined
 
 function respond(context: ApiContext, schemas: Answer, request: ApiRequest): ApiResponse {
+  let deprecation: string | undefined
+  const warned = (response: ApiResponse): ApiResponse =>
+    deprecation === undefined ? response : { ...response, warnings: [deprecation, ...response.warnings] }
   try {
     const found = discovery(context, request) ?? schemas(request) ?? reviewAccess(request)
     if (found) return found
     const path = parseResourcePath(request.path)
     const resource = path && context.resources.find(path.group, path.version, path.plural)
     if (!path || !resource) throw noRoute()
+    deprecation = resource.kind.deprecation
     const wanted = negotiate(request)
-    return present(operate({ context, request, resource, path }), resource, wanted, context.clock)
+    return warned(present(operate({ context, request, resource, path }), resource, wanted, context.clock))
   } catch (error) {
-    if (error instanceof StatusFailure) return refusal(error)
+    if (error instanceof StatusFailure) return warned(refusal(error))
     return refusal(internalError(error instanceof Error ? (error.stack ?? error.message) : String(error)))
   }
 }

@@ -40,18 +40,26 @@ export function remove(context: ApiContext, resource: Resource, old: Entry, opti
   const first = metadata.deletionTimestamp === undefined
   const isNamespace = type.plural === 'namespaces' && type.group === ''
   const held = (metadata.finalizers?.length ?? 0) > 0 || (isNamespace && holdsNamespace(object))
-  if (!held && grace === 0) {
+  const isPod = type.plural === 'pods' && type.group === ''
+  if (!held && grace === 0 && !isPod) {
     if (options.dryRun) return { entry: old, gone: true }
     return { entry: removeFrom(context, resource, old), gone: true }
   }
   const now = context.clock.now()
   if (first) {
     metadata.deletionTimestamp = timestamp(now + grace * 1000)
-    metadata.deletionGracePeriodSeconds = grace
-    if (metadata.generation !== undefined && metadata.generation > 0) metadata.generation += 1
+    // Namespaces and CustomResourceDefinitions have a storage of their own that sets nothing else.
+    if (!isNamespace && type.plural !== 'customresourcedefinitions') {
+      metadata.deletionGracePeriodSeconds = grace
+      if (metadata.generation !== undefined && metadata.generation > 0) metadata.generation += 1
+    }
     if (isNamespace) markTerminating(object)
   } else {
     shorten(object, old, grace)
+  }
+  if (!held && grace === 0) {
+    const last = makeEntry(object, old.version)
+    return { entry: options.dryRun ? last : removeFrom(context, resource, last), gone: true }
   }
   if (equal(object, old.object)) return { entry: old, gone: false }
   if (options.dryRun) return { entry: makeEntry(object, old.version), gone: false }

@@ -39,8 +39,10 @@ export function noRoute(): StatusFailure {
   return failure(404, 'NotFound', 'the server could not find the requested resource', {})
 }
 
-export function alreadyExists(type: Named, name: string): StatusFailure {
-  return failure(409, 'AlreadyExists', `${qualified(type)} "${name}" already exists`, detailsOf(type, name))
+export function alreadyExists(type: Named, name: string, beingDeleted = false): StatusFailure {
+  const text = `${qualified(type)} "${name}" already exists`
+  const message = beingDeleted ? `object is being deleted: ${text}` : text
+  return failure(409, 'AlreadyExists', message, detailsOf(type, name))
 }
 
 export function conflict(type: Named, name: string, cause: string): StatusFailure {

@@ -5,7 +5,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { stringify } from 'yaml'
 import type { Api } from './api.ts'
+import { mediaType } from './bodies.ts'
 import { controlFaults, faultsPath } from './faults-control.ts'
+import { decodeProtobuf, ProtobufError } from './protobuf/decode.ts'
 import type { ApiRequest, ApiResponse } from './request.ts'
 import { bodyBytes, bodyValue } from './response.ts'
 import { frameLine, type WatchStream } from './watch.ts'
@@ -27,8 +29,7 @@ export async function serve(
     method: incoming.method ?? 'GET',
     path: url.pathname,
     query: url.searchParams,
-    headers: incoming.headers as Record<string, string | undefined>,
-    body,
+    ...readable(incoming.headers as Record<string, string | undefined>, body),
     signal: gone.signal,
   }
   const control = enableFaults && request.path === faultsPath
@@ -37,7 +38,7 @@ export async function serve(
   writeResponse(response, outgoing)
 }
 
-async function readBody(incoming: IncomingMessage): Promise<string> {
+async function readBody(incoming: IncomingMessage): Promise<Buffer> {
   const pieces: Buffer[] = []
   let size = 0
   for await (const piece of incoming as AsyncIterable<Buffer>) {
@@ -45,7 +46,21 @@ async function readBody(incoming: IncomingMessage): Promise<string> {
     if (size > maxBody) throw new Error('body too large')
     pieces.push(piece)
   }
-  return Buffer.concat(pieces).toString()
+  return Buffer.concat(pieces)
+}
+
+const protobuf = 'application/vnd.kubernetes.protobuf'
+
+/** Protobuf bodies become JSON here, so that the API reads only one form. What cannot be read stays as it is and meets a 415. */
+function readable(headers: ApiRequest['headers'], body: Buffer): Pick<ApiRequest, 'headers' | 'body'> {
+  if (mediaType(headers['content-type']) !== protobuf || body.length === 0) return { headers, body: body.toString() }
+  try {
+    const object = decodeProtobuf(body)
+    return { headers: { ...headers, 'content-type': 'application/json' }, body: JSON.stringify(object) }
+  } catch (error) {
+    if (error instanceof ProtobufError) return { headers, body: '?' }
+    throw error
+  }
 }
 
 function writeResponse(response: ApiResponse, outgoing: ServerResponse): void {

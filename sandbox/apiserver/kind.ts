@@ -17,6 +17,8 @@ export interface Kind {
   readonly unconditionalUpdate: boolean
   /** PUT of a name that does not exist creates it. */
   readonly createOnUpdate: boolean
+  /** Goes with every answer as a `Warning:` header. */
+  readonly deprecation?: string
   /** DELETE answers with the object instead of a Status. */
   readonly returnsDeleted: boolean
   /** Objects of a CustomResourceDefinition. */
@@ -56,7 +58,11 @@ export const crdKind = kind('apiextensions.k8s.io/v1', 'CustomResourceDefinition
 
 export const builtinKinds: readonly Kind[] = [
   kind('v1', 'ConfigMap', 'configmaps', true, { shortNames: ['cm'] }),
-  kind('v1', 'Endpoints', 'endpoints', true, { shortNames: ['ep'], createOnUpdate: true }),
+  kind('v1', 'Endpoints', 'endpoints', true, {
+    shortNames: ['ep'],
+    createOnUpdate: true,
+    deprecation: 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice',
+  }),
   kind('v1', 'Event', 'events', true, { shortNames: ['ev'], createOnUpdate: true }),
   namespaceKind,
   kind('v1', 'Node', 'nodes', false, { shortNames: ['no'], subresources: ['status'] }),

@@ -51,7 +51,7 @@ export function create(context: ApiContext, resource: Resource, object: KubeObje
   const scope = strategyContext(context, options.dryRun)
   const entry = transact(strategy.allocate?.(object, undefined, scope), options.dryRun, () => {
     refuse(resource, object, strategy.validate(object, scope))
-    if (existing) throw alreadyExists(kind.type, name)
+    if (existing) throw alreadyExists(kind.type, name, existing.object.metadata.deletionTimestamp !== undefined)
     recordUpdate(object, undefined, { manager: options.fieldManager, subresource: '', now: context.clock.now() })
     return options.dryRun ? unversioned(object) : collection.put(object)
   })
@@ -107,13 +107,14 @@ export function update(context: ApiContext, target: UpdateTarget, next: KubeObje
     return store(context, target, object, options.dryRun)
   })
   if (!options.dryRun && entry !== old) announce(context, resource, entry.object, false)
-  return { entry, warnings: strategy.warnings?.(entry.object, old.object) ?? [], created: false }
+  return { entry, warnings: strategy.warnings?.(entry.object, old.object, subresource) ?? [], created: false }
 }
 
 function checkVersion({ resource, old, fromPatch }: UpdateTarget, next: KubeObject): void {
   const { kind } = resource
   const { uid, resourceVersion } = next.metadata
-  if (uid !== undefined && uid !== '' && uid !== old.object.metadata.uid) {
+  // A patch with another UID fails validation instead: the field is immutable.
+  if (!fromPatch && uid !== undefined && uid !== '' && uid !== old.object.metadata.uid) {
     const text = `StorageError: invalid object, Code: 4, Key: ${storageKey(resource, old)}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.object.metadata.uid}`
     throw conflict(kind.type, old.name, text)
   }
@@ -157,7 +158,7 @@ function carryOver({ resource, old, subresource }: UpdateTarget, next: KubeObjec
   const meta = object.metadata
   meta.name ??= before.metadata.name as string
   if (before.metadata.namespace !== undefined) meta.namespace ??= before.metadata.namespace
-  keep(meta, before.metadata, 'uid')
+  if (!meta.uid) keep(meta, before.metadata, 'uid')
   keep(meta, before.metadata, 'creationTimestamp')
   keep(meta, before.metadata, 'deletionTimestamp')
   keep(meta, before.metadata, 'deletionGracePeriodSeconds')
