@@ -5,7 +5,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { inPath } from './executables.ts'
-import { userNamespaceLauncher } from './nodes/userns.ts'
+import { userNamespaceLauncher, userNamespaceTrial } from './nodes/userns.ts'
 
 export interface MachineFacts {
   platform: string
@@ -84,10 +84,9 @@ export async function prepareMachine(say: (line: string) => void): Promise<Machi
 function machineFacts(): MachineFacts {
   const root = process.getuid?.() === 0
   const missing = (['nft', 'ip', 'nsenter', 'unshare'] as const).filter((tool) => !inPath(tool))
+  const [trial = '', ...words] = root ? ['unshare', '--net', '--mount', 'true'] : userNamespaceTrial()
   const namespaces =
-    process.platform === 'linux' &&
-    !missing.includes('unshare') &&
-    spawnSync('unshare', [...(root ? [] : ['--user', '--map-root-user']), '--net', '--mount', 'true']).status === 0
+    process.platform === 'linux' && missing.length === 0 && spawnSync(trial, words, { stdio: 'ignore' }).status === 0
   return { platform: process.platform, root, missing, aptGet: inPath('apt-get'), namespaces }
 }
 

@@ -20,6 +20,7 @@ interface FileCount {
   ms: number
 }
 
+// node:test takes a reporter as the default export.
 export default async function* report(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
   const summary: Summary = { passed: 0, failed: 0, skipped: [] }
   const files = new Map<string, FileCount>()

@@ -1,0 +1,22 @@
+/** An ordinary user's sandbox: the same command again inside a user namespace, which shares the machine's network. */
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
+import type { CommandIo } from '../kube/flags.ts'
+import { exitOf } from '../sandbox/nodes/processes.ts'
+
+/** Set for the process inside: it need not prepare the machine again. */
+export const insideVariable = 'ROADSTEAD_INSIDE'
+
+/** The command line that runs this tool's commands. */
+export const roadsteadCommand: readonly string[] = [process.execPath, join(import.meta.dirname, 'main.ts')]
+
+/** Runs `argv` of this tool behind the launcher, with our terminal, and resolves with its exit code. */
+export async function runInside(launcher: readonly string[], argv: readonly string[], io: CommandIo): Promise<number> {
+  const [file = '', ...rest] = [...launcher, ...roadsteadCommand, ...argv]
+  const child = spawn(file, rest, { stdio: 'inherit', env: { ...io.env, [insideVariable]: '1' } })
+  const forward = () => void child.kill('SIGTERM')
+  io.signal.addEventListener('abort', forward, { once: true })
+  const { code } = await exitOf(child)
+  io.signal.removeEventListener('abort', forward)
+  return code ?? 1
+}

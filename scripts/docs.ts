@@ -1,0 +1,31 @@
+/**
+ * `npm run docs`: writes docs/reference/ from the code. `--check` only compares (the test does that) and names what is stale.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { referencePages } from './reference/pages.ts'
+import { projectRoot } from './source-files.ts'
+
+process.exitCode = await main(process.argv.includes('--check'))
+
+async function main(check: boolean): Promise<number> {
+  const stale: string[] = []
+  for (const [file, text] of await referencePages()) {
+    const path = join(projectRoot, file)
+    if (current(path) === text) continue
+    stale.push(file)
+    if (!check) writeFileSync(path, text)
+  }
+  console.log(
+    stale.length === 0 ? 'docs/reference is up to date' : `${check ? 'stale' : 'written'}: ${stale.join(', ')}`,
+  )
+  return check && stale.length > 0 ? 1 : 0
+}
+
+function current(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
+}

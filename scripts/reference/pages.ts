@@ -1,0 +1,17 @@
+/** The generated pages of docs/reference/: file name -> text. Everything comes from the code that does the work. */
+import { commandsPage } from './commands.ts'
+import { customResourcesPage } from './custom-resources.ts'
+import { metricsPage } from './metrics.ts'
+import { servicesPage } from './services.ts'
+
+const generatedNote = '<!-- Written by `npm run docs` from the code. Do not edit. -->\n'
+
+export async function referencePages(): Promise<Map<string, string>> {
+  const pages: [string, string][] = [
+    ['docs/reference/commands.md', await commandsPage()],
+    ['docs/reference/custom-resources.md', await customResourcesPage()],
+    ['docs/reference/metrics.md', await metricsPage()],
+    ['docs/reference/services.md', await servicesPage()],
+  ]
+  return new Map(pages.map(([file, text]) => [file, generatedNote + text]))
+}
