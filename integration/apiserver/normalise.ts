@@ -30,6 +30,8 @@ export function createNormaliser(literals: string, namespace: string): (reply: R
     // The whole object as it was patched, and Go's picture of a difference: not worth copying.
     let result = value
       .replace(/patch: Invalid value: "(?:[^"\\]|\\.)*"/, 'patch: Invalid value: "$object"')
+      .replace(/^Invalid value: "\{(?:[^"\\]|\\.)*"/, 'Invalid value: "$object"')
+      .replace(/in record \(\d+\)/, 'in record ($version)')
       .replace(/^(.*pod updates may not change fields other than[^\n]*)\n.*$/s, '$1')
       .replaceAll(dynamicV4, (ip) => named('v4', ip))
       .replaceAll(dynamicV6, (ip) => named('v6', ip))

@@ -7,7 +7,7 @@ import { type ApiContext, generatedName, newUid, strategyContext, timestamp, typ
 import { type Entry, makeEntry } from './entry.ts'
 import { alreadyExists, conflict, modified, unclassified } from './failure.ts'
 import { clone, equal } from './json.ts'
-import { recordUpdate } from './managed-fields.ts'
+import { recordUpdate } from './managed/entries.ts'
 import { assertNamespaceOpen, holdsNamespace } from './namespaces.ts'
 import type { Resource } from './resource.ts'
 import { invalid } from './strategies/field-error.ts'
@@ -46,17 +46,29 @@ export function create(context: ApiContext, resource: Resource, object: KubeObje
   if (strategy.statusSubresource && kind.custom) delete (object as { status?: unknown }).status
 
   strategy.defaults(object)
+  if (!options.managersRecorded) record(context, resource, object, undefined, '', options)
   strategy.prepareForCreate(object)
   const existing = name === '' ? undefined : collection.get(metadata.namespace ?? '', name)
   const scope = strategyContext(context, options.dryRun)
   const entry = transact(strategy.allocate?.(object, undefined, scope), options.dryRun, () => {
     refuse(resource, object, strategy.validate(object, scope))
     if (existing) throw alreadyExists(kind.type, name, existing.object.metadata.deletionTimestamp !== undefined)
-    recordUpdate(object, undefined, { manager: options.fieldManager, subresource: '', now: context.clock.now() })
     return options.dryRun ? unversioned(object) : collection.put(object)
   })
   if (!options.dryRun) announce(context, resource, entry.object, false)
   return { entry, warnings: strategy.warnings?.(entry.object, undefined) ?? [], created: true }
+}
+
+function record(
+  context: ApiContext,
+  { schema }: Resource,
+  object: KubeObject,
+  old: KubeObject | undefined,
+  subresource: string,
+  options: WriteOptions,
+): void {
+  const now = context.clock.now()
+  recordUpdate(object, old, { manager: options.fieldManager, subresource, now, schema: schema.schema })
 }
 
 /** A dry run's answer: as stored, but without a version. */
@@ -85,8 +97,6 @@ export interface UpdateTarget {
   subresource: string
   /** A patch writes on top of what it read: a missing resourceVersion is no fault. */
   fromPatch: boolean
-  /** Server-side apply has recorded the managers itself. */
-  managersRecorded?: boolean
 }
 
 /** Takes `next` over: the whole new object as the writer wants it. */
@@ -96,14 +106,12 @@ export function update(context: ApiContext, target: UpdateTarget, next: KubeObje
   checkVersion(target, next)
   const object = carryOver(target, next)
   strategy.defaults(object)
+  if (!options.managersRecorded) record(context, resource, object, old.object, subresource, options)
   strategy.prepareForUpdate(object, old.object, subresource)
-  if (strategy.countsGeneration && subresource !== 'status') countGeneration(object, old.object)
+  if (strategy.countsGeneration && subresource !== 'status' && subresource !== 'binding') countGeneration(object, old.object)
   const scope = strategyContext(context, options.dryRun)
   const entry = transact(strategy.allocate?.(object, old.object, scope), options.dryRun, () => {
     refuse(resource, object, strategy.validateUpdate(object, old.object, subresource, scope))
-    if (!target.managersRecorded) {
-      recordUpdate(object, old.object, { manager: options.fieldManager, subresource, now: context.clock.now() })
-    }
     return store(context, target, object, options.dryRun)
   })
   if (!options.dryRun && entry !== old) announce(context, resource, entry.object, false)
@@ -189,14 +197,14 @@ function store(context: ApiContext, target: UpdateTarget, object: KubeObject, dr
   if (leaving && !graceLeft && !held) {
     return dryRun ? makeEntry(object, old.version) : removeFrom(context, resource, makeEntry(object, old.version))
   }
-  if (equal(withoutManagers(object), withoutManagers(old.object))) return old
+  if (equal(timeless(object), timeless(old.object))) return old
   return dryRun ? makeEntry(object, old.version) : resource.collection.put(object)
 }
 
-/** managedFields alone (their times) make no new version. */
-function withoutManagers(object: KubeObject): unknown {
-  const { managedFields: _, ...metadata } = object.metadata as KubeObject['metadata'] & { managedFields?: unknown }
-  return { ...object, metadata }
+/** The times of managedFields alone make no new version. */
+function timeless(object: KubeObject): unknown {
+  const { managedFields, ...metadata } = object.metadata as KubeObject['metadata'] & { managedFields?: object[] }
+  return { ...object, metadata, managers: managedFields?.map((entry) => ({ ...entry, time: '' })) }
 }
 
 /** Really gone: event, allocations released, side effects told. Returns the last state. */

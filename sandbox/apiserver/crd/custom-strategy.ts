@@ -15,12 +15,20 @@ export function customStrategy(version: DefinitionVersion, namespaced: boolean):
     statusSubresource: version.subresources?.status !== undefined,
     countsGeneration: true,
     defaults: (object) => fillDefaults(object, raw),
+    warnings: ({ metadata }) => (metadata.finalizers ?? []).flatMap(finalizerWarnings),
     validate: (object, context) => [...generic.validate(object, context), ...contentErrors(object, raw)],
     validateUpdate: (object, old, subresource, context) => [
       ...generic.validateUpdate(object, old, subresource, context),
       ...contentErrors(object, raw),
     ],
   }
+}
+
+/** Without a domain a name may clash with another writer's. */
+function finalizerWarnings(name: string): string[] {
+  if (name.includes('/') || name === 'orphan' || name === 'foregroundDeletion') return []
+  const text = 'prefer a domain-qualified finalizer name to avoid accidental conflicts with other finalizer writers'
+  return [`metadata.finalizers: ${JSON.stringify(name)}: ${text}`]
 }
 
 /** metadata has its own rules; the schema judges the rest. */

@@ -13,7 +13,7 @@ function isOperations(patch: unknown): patch is Operation[] {
 
 export function jsonPatch(current: KubeObject, patch: unknown): KubeObject {
   if (!isOperations(patch)) {
-    throw badRequest('error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch')
+    throw badRequest('error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp')
   }
   if (patch.length > maxOperations) {
     const text = `The allowed maximum operations in a JSON patch is ${maxOperations}, got ${patch.length}`

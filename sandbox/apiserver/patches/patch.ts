@@ -44,7 +44,12 @@ export function applyPatch(
   patch: unknown,
 ): KubeObject {
   if (form === 'json') return jsonPatch(current, patch)
-  if (!isObject(patch)) throw badRequest('the patch must be an object')
+  if (!isObject(patch)) {
+    const given = Array.isArray(patch) ? 'array' : typeof patch
+    throw badRequest(
+      `error decoding patch: json: cannot unmarshal ${given} into Go value of type map[string]interface {}`,
+    )
+  }
   if (form === 'merge') return clone(mergePatch(current, patch)) as KubeObject
   const fields = current as unknown as Record<string, unknown>
   return strategicPatch(fields, patch, resource.schema.schema) as unknown as KubeObject

@@ -28,6 +28,7 @@ function mergeFields(original: Fields, patch: Fields, schema: Schema, keepsNull:
   retainKeys(original, patch)
   const orders = takePrefixed(patch, orderPrefix)
   const deletions = takePrefixed(patch, deletePrefix)
+  const served = new Map<string, unknown[]>()
   for (const [field, gone] of deletions) {
     const list = original[field]
     if (Array.isArray(list)) original[field] = list.filter((item) => !gone.some((dead) => equal(item, dead)))
@@ -39,12 +40,14 @@ function mergeFields(original: Fields, patch: Fields, schema: Schema, keepsNull:
       continue
     }
     const inner = member(schema, field) ?? anything
-    original[field] = mergeValue(original[field], value, inner)
+    const before = original[field]
+    original[field] = mergeValue(before, value, inner)
+    if (Array.isArray(before)) served.set(field, before)
   }
   for (const [field, order] of orders) {
     const inner = member(schema, field) ?? anything
     const list = original[field]
-    if (Array.isArray(list)) original[field] = ordered(list, order, inner, patch[field])
+    if (Array.isArray(list)) original[field] = ordered(list, order, served.get(field) ?? list, inner.mergeKey)
   }
   return original
 }
@@ -68,7 +71,8 @@ function cleaned(list: unknown[], schema: Schema): unknown[] {
 }
 
 function mergeSet(original: unknown[], patch: unknown[]): unknown[] {
-  return [...original, ...patch.filter((item) => !original.includes(item))]
+  const merged = [...original, ...patch.filter((item) => !original.includes(item))]
+  return ordered(merged, patch, original, undefined)
 }
 
 function mergeList(original: unknown[], patch: unknown[], schema: Schema, key: string): unknown[] {
@@ -90,24 +94,31 @@ function mergeList(original: unknown[], patch: unknown[], schema: Schema, key: s
     if (at < 0) result.push(merged)
     else result[at] = merged
   }
-  return result
+  return ordered(result, items, original, key)
 }
 
-/** Items named in the order stand in that order; items only the server has keep their place relative to their neighbours. */
-function ordered(list: unknown[], order: unknown[], schema: Schema, patched: unknown): unknown[] {
-  void patched
-  const key = schema.mergeKey
+/**
+ * Items named in `order` stand in that order. The others, which only the server has, come before a named one when the server's list
+ * had them before it, and after it otherwise; so what is new goes to the front. Source: mergeSortedSlice of patch.go.
+ */
+function ordered(
+  list: unknown[],
+  order: readonly unknown[],
+  server: readonly unknown[],
+  key: string | undefined,
+): unknown[] {
   const idOf = (item: unknown): unknown => (key !== undefined && isObject(item) ? item[key] : item)
-  const rank = (item: unknown): number =>
-    order.findIndex((wanted) => equal(key !== undefined && isObject(wanted) ? wanted[key] : wanted, idOf(item)))
+  const indexIn = (items: readonly unknown[], item: unknown) =>
+    items.findIndex((other) => equal(idOf(other), idOf(item)))
+  const rank = (item: unknown) => indexIn(order, item)
   const named = list.filter((item) => rank(item) >= 0).sort((a, b) => rank(a) - rank(b))
+  const others = list.filter((item) => rank(item) < 0).sort((a, b) => indexIn(server, a) - indexIn(server, b))
   const result: unknown[] = []
-  let next = 0
-  for (const item of list) {
-    if (rank(item) < 0) result.push(item)
-    else result.push(named[next++])
+  while (named.length > 0 && others.length > 0) {
+    const [at, before] = [indexIn(server, named[0]), indexIn(server, others[0])]
+    result.push(at >= 0 && before >= 0 && before < at ? others.shift() : named.shift())
   }
-  return result
+  return [...result, ...named, ...others]
 }
 
 function retainKeys(original: Fields, patch: Fields): void {
