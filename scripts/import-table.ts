@@ -18,7 +18,8 @@ const fakes = ['sandbox/apiserver/', 'providers/memory/', 'scripts/']
 export const rooms: readonly Room[] = [
   { folder: 'kube/', may: [], packages: ['@kubernetes/client-node', 'yaml'], testsMay: fakes },
   { folder: 'crds/', may: [], packages: ['yaml', 'zod'], testsMay: fakes },
-  { folder: 'providers/', may: [], packages: [] },
+  // fast-check: the conformance suite, which every provider's test runs.
+  { folder: 'providers/', may: [], packages: ['fast-check'] },
   {
     folder: 'providers/memory/',
     may: ['providers/*.ts'],
@@ -46,7 +47,7 @@ export const doors: Readonly<Record<string, readonly string[]>> = {
   'providers/registry.ts': ['providers/memory/', 'providers/local/'],
 }
 
-/** Source files that must be pure: no node: import, no async, no clock, no random, no console. */
+/** Names of source files that must be pure (in the operator, which composes, `assemble` means another thing): no node: import, no async, no clock, no random, no console. */
 export const pureNames: readonly string[] = [
   'desire',
   'lower',
