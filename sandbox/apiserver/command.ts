@@ -2,6 +2,7 @@
  * `roadstead apiserver`: the API server alone, with no controllers. The kubeconfig is written when the server is ready, so that
  * its appearance can be waited for.
  */
+import { plainText } from './json.ts'
 import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import ipaddr from 'ipaddr.js'
@@ -63,7 +64,7 @@ export async function run(argv: readonly string[], io: CommandIo): Promise<numbe
 }
 
 function settingsOf(values: Record<string, unknown>): Settings {
-  const kubeconfig = String(values['kubeconfig'] ?? '')
+  const kubeconfig = plainText(values['kubeconfig'] ?? '')
   if (kubeconfig === '') throw new UsageError('--kubeconfig FILE is required')
   if (!isFolder(dirname(kubeconfig))) throw new UsageError(`--kubeconfig: no such folder: ${dirname(kubeconfig)}`)
   if (isFolder(kubeconfig)) throw new UsageError(`--kubeconfig: ${kubeconfig} is a folder`)

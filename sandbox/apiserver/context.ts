@@ -21,6 +21,8 @@ export interface WriteOptions {
   dryRun: boolean
   fieldManager: string
   fieldValidation: 'Strict' | 'Warn' | 'Ignore'
+  /** Server-side apply has recorded the managers itself. */
+  managersRecorded?: boolean
 }
 
 export function strategyContext(context: ApiContext, dryRun: boolean): StrategyContext {

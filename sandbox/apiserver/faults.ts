@@ -59,7 +59,7 @@ export function createFaults(expireHistory: () => void): Faults {
   const holds = new Set<RequestMatch>()
   const open = new Set<OpenWatch>()
   const wakeAll = () => {
-    for (const watch of [...open]) watch.wake()
+    for (const watch of open) watch.wake()
   }
   return {
     add(fault, match = {}, times = Number.POSITIVE_INFINITY) {
@@ -79,7 +79,7 @@ export function createFaults(expireHistory: () => void): Faults {
       return found.fault
     },
     cutWatches(how, match = {}) {
-      for (const watch of [...open]) {
+      for (const watch of open) {
         if (!matches(match, watch.request)) continue
         if (how === 'graceful') watch.end()
         else watch.reset()

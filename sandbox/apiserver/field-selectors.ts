@@ -4,7 +4,7 @@
  */
 import type { KubeObject } from '../../kube/objects.ts'
 import { badRequest } from './failure.ts'
-import { at, textAt } from './json.ts'
+import { at, plainText, textAt } from './json.ts'
 import type { Kind } from './kind.ts'
 
 export type FieldSelector = ((object: KubeObject) => boolean) | undefined
@@ -14,7 +14,7 @@ const path =
   (...steps: string[]): Reader =>
   (object) => {
     const found = at(object, ...steps)
-    return found === undefined || found === null ? '' : String(found)
+    return found === undefined || found === null ? '' : plainText(found)
   }
 
 const eventFields: Record<string, Reader> = {

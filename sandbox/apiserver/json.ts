@@ -48,3 +48,9 @@ export function textAt(value: unknown, ...path: (string | number)[]): string {
   const found = at(value, ...path)
   return typeof found === 'string' ? found : ''
 }
+
+/** A scalar as text, anything else as JSON; '' for null and undefined. */
+export function plainText(value: unknown): string {
+  if (typeof value === 'string') return value
+  return value === undefined || value === null ? '' : JSON.stringify(value)
+}

@@ -9,11 +9,12 @@ import { type DeleteOptions, remove } from './deletes.ts'
 import type { Entry } from './entry.ts'
 import { badRequest, methodNotAllowed, noRoute, notFound } from './failure.ts'
 import { at, clone, isObject } from './json.ts'
+import { apply } from './managed/apply.ts'
 import { applyPatch, patchForm, readPatch } from './patches/patch.ts'
 import { apiVersionOf, list, parseVersion, selection } from './reads.ts'
 import type { ApiRequest, ApiResponse } from './request.ts'
 import type { Resource } from './resource.ts'
-import { notSupported } from './strategies/field-error.ts'
+import { notSupported, required } from './strategies/field-error.ts'
 import { invalidFailure } from './strategies/status-failure.ts'
 import { ok, value } from './response.ts'
 import type { ResourcePath } from './routes.ts'
@@ -176,7 +177,7 @@ function patch(call: Call): ApiResponse {
   const options = writeOptions(request)
   const form = patchForm(request, resource)
   const body = readPatch(request)
-  if (form === 'apply') throw badRequest('server-side apply is not served')
+  if (form === 'apply') return applied(call, body, options)
   const old = current(call)
   const before = { ...old.object, apiVersion: apiVersionOf(resource) }
   const patched = applyPatch(form, resource, before, body)
@@ -189,6 +190,41 @@ function patch(call: Call): ApiResponse {
   )
   const target = { resource, old, subresource: path.subresource, fromPatch: true }
   return answer(call, update(context, target, object, options), warnings)
+}
+
+function applied(call: Call, body: unknown, options: WriteOptions): ApiResponse {
+  const { context, request, resource, path } = call
+  const { query } = request
+  const manager = query.get('fieldManager') ?? ''
+  if (manager === '') {
+    throw invalidFailure(optionsKind(request), '', [required('fieldManager', 'is required for apply patch')])
+  }
+  if (!isObject(body)) throw badRequest('error decoding YAML: an object is expected')
+  if (at(body, 'metadata', 'managedFields') !== undefined) throw badRequest('metadata.managedFields must be nil')
+  const fields: Record<string, unknown> = { ...body }
+  // The other half of the spec/status split is neither written nor owned.
+  if (resource.strategy.statusSubresource && path.subresource === '') delete fields['status']
+  if (path.subresource === 'status') delete fields['spec']
+  const claimed = clone(fields)
+  const { object: config, warnings } = checkObject(fields, resource, path.namespace, path.name, options)
+  const old = resource.collection.get(path.namespace ?? '', path.name ?? '')
+  const force = query.get('force') === 'true' || query.get('force') === '1'
+  const { subresource } = path
+  const now = context.clock.now()
+  const merged = apply(old?.object, config, {
+    manager,
+    force,
+    subresource,
+    now,
+    schema: resource.schema.schema,
+    claimed,
+  })
+  const recorded = { ...options, managersRecorded: true }
+  if (!old) {
+    if (subresource !== '') throw notFound(resource.kind.type, path.name ?? '')
+    return answer(call, create(context, resource, merged, recorded), warnings)
+  }
+  return answer(call, update(context, { resource, old, subresource, fromPatch: true }, merged, recorded), warnings)
 }
 
 function deleteOptions(request: ApiRequest): DeleteOptions {

@@ -131,7 +131,7 @@ function createCollection({ clock, historyMs, historyEvents, next, current }: Co
   const append = (event: StoredEvent): void => {
     events.push(event)
     compact(event.at)
-    for (const wake of [...wakers]) wake()
+    for (const wake of wakers) wake()
   }
 
   const log: EventLog = {

@@ -9,7 +9,7 @@ import type { ScalePaths } from './crd/definition.ts'
 import { remove } from './deletes.ts'
 import type { Entry } from './entry.ts'
 import { badRequest, conflict, methodNotAllowed } from './failure.ts'
-import { at, clone, isObject, textAt } from './json.ts'
+import { at, clone, isObject, plainText, textAt } from './json.ts'
 import type { ApiRequest, ApiResponse } from './request.ts'
 import type { Resource } from './resource.ts'
 import { value } from './response.ts'
@@ -91,7 +91,7 @@ function scaleOf(object: KubeObject, paths: ScalePaths): Record<string, unknown>
   const read = (path: string) => at(object, ...path.split('.').filter((part) => part !== ''))
   const labels = at(object, 'spec', 'selector', 'matchLabels')
   const selector = paths.labelSelectorPath
-    ? String(read(paths.labelSelectorPath) ?? '')
+    ? plainText(read(paths.labelSelectorPath) ?? '')
     : Object.entries(isObject(labels) ? labels : {})
         .map(([key, label]) => `${key}=${String(label)}`)
         .join(',')

@@ -178,8 +178,8 @@ function lastMatching(event: StoredEvent): Entry {
   return { ...omitBytes(previous), version: event.version, object: { ...previous.object, metadata } }
 }
 
-function omitBytes({ bytes: _, ...entry }: Entry): Entry {
-  return entry
+function omitBytes({ key, namespace, name, version, object }: Entry): Entry {
+  return { key, namespace, name, version, object }
 }
 
 function tooOld(wanted: number, floor: number): WatchFrame {

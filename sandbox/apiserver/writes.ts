@@ -102,13 +102,14 @@ export interface UpdateTarget {
 /** Takes `next` over: the whole new object as the writer wants it. */
 export function update(context: ApiContext, target: UpdateTarget, next: KubeObject, options: WriteOptions): Written {
   const { resource, old, subresource } = target
-  const { kind, strategy } = resource
+  const { strategy } = resource
   checkVersion(target, next)
   const object = carryOver(target, next)
   strategy.defaults(object)
   if (!options.managersRecorded) record(context, resource, object, old.object, subresource, options)
   strategy.prepareForUpdate(object, old.object, subresource)
-  if (strategy.countsGeneration && subresource !== 'status' && subresource !== 'binding') countGeneration(object, old.object)
+  if (strategy.countsGeneration && subresource !== 'status' && subresource !== 'binding')
+    countGeneration(object, old.object)
   const scope = strategyContext(context, options.dryRun)
   const entry = transact(strategy.allocate?.(object, old.object, scope), options.dryRun, () => {
     refuse(resource, object, strategy.validateUpdate(object, old.object, subresource, scope))

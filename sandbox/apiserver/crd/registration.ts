@@ -78,7 +78,7 @@ function cleanUp(context: ApiContext, definition: Definition): void {
   const resource = versions
     .map((version) => context.resources.find(group, version.name, names.plural))
     .find((found) => found !== undefined)
-  for (const entry of [...(resource?.collection.sorted() ?? [])]) {
+  for (const entry of Array.from(resource?.collection.sorted() ?? [])) {
     if (resource && entry.object.metadata.deletionTimestamp === undefined) {
       remove(context, resource, entry, { dryRun: false })
     }

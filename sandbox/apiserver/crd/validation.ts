@@ -54,7 +54,7 @@ function typeErrors(value: unknown, raw: RawSchema, path: string): FieldError[] 
 /** The first fault only, as the Go validator reports it. */
 function textErrors(value: string, raw: RawSchema, path: string): FieldError[] {
   const { minLength, maxLength, pattern } = raw
-  const length = [...value].length
+  const length = Array.from(value).length
   if (typeof maxLength === 'number' && length > maxLength) return [tooLong(path, maxLength)]
   if (typeof minLength === 'number' && length < minLength) {
     return [invalid(path, value, body(path, `should be at least ${minLength} chars long`))]

@@ -30,7 +30,7 @@ export function openApi(context: ApiContext): (request: ApiRequest) => ApiRespon
   }
   return ({ path, headers }) => {
     if (path === '/openapi/v2') {
-      if (/^application\/com\.github\.proto-openapi/.test(headers['accept'] ?? '')) {
+      if ((headers['accept'] ?? '').startsWith('application/com.github.proto-openapi')) {
         throw notAcceptable(['application/json'])
       }
       return value(version2(context.resources.all()))
@@ -103,7 +103,7 @@ function reference(ref: string): string {
 /** `com.example.v1.Widget` for a custom resource, the Go package's name for a built-in one. */
 function schemaName({ kind }: Resource): string {
   const { group, version, kind: name } = kind.type
-  return definitionName(group, version, name) ?? `${group.split('.').reverse().join('.')}.${version}.${name}`
+  return definitionName(group, version, name) ?? `${group.split('.').toReversed().join('.')}.${version}.${name}`
 }
 
 function schemaOf({ kind, definition }: Resource, name: string): RawSchema {

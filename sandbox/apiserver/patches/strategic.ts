@@ -4,7 +4,7 @@
  * Source: k8s.io/apimachinery/pkg/util/strategicpatch/patch.go.
  */
 import { unclassified } from '../failure.ts'
-import { clone, equal, isObject } from '../json.ts'
+import { clone, equal, isObject, plainText } from '../json.ts'
 import { anything, member, type Schema } from '../schema/schema.ts'
 
 type Fields = Record<string, unknown>
@@ -22,7 +22,7 @@ function mergeFields(original: Fields, patch: Fields, schema: Schema, keepsNull:
   if (directive !== undefined) {
     if (directive === 'replace') return without(patch, '$patch')
     if (directive === 'delete') return {}
-    if (directive !== 'merge') throw unclassified(`Unknown patch type found: ${String(directive)}`)
+    if (directive !== 'merge') throw unclassified(`Unknown patch type found: ${plainText(directive)}`)
     delete patch['$patch']
   }
   retainKeys(original, patch)
@@ -148,7 +148,7 @@ function without(fields: Fields, key: string): Fields {
 /** A map as Go's %v prints it. */
 export function goMap(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map((item) => goMap(item)).join(' ')}]`
-  if (!isObject(value)) return value === null ? '<nil>' : String(value)
+  if (!isObject(value)) return value === null ? '<nil>' : plainText(value)
   const members = Object.keys(value)
     .sort()
     .map((key) => `${key}:${goMap(value[key])}`)

@@ -6,6 +6,7 @@ import type { KubeObject } from '../../../kube/objects.ts'
 import { badRequest } from '../failure.ts'
 import { isObject } from '../json.ts'
 import type { ObjectSchema } from '../resource.ts'
+import { textFault } from './formats.ts'
 import type { Schema } from './schema.ts'
 
 /** A value that does not fit its field, in the words of encoding/json. */
@@ -73,6 +74,8 @@ function one(value: unknown, schema: Schema, struct: string, path: string, plain
       `json: cannot unmarshal ${given} into Go struct field ${struct}.${plain} of type ${schema.type}`,
     )
   }
+  const fault = typeof value === 'string' ? textFault(value, schema) : undefined
+  if (fault !== undefined) throw new DecodeError(fault)
   if (schema.kind === 'object') fields(value, schema, path, plain, unknown)
   else if (schema.kind === 'map') fields(value, { ...schema, struct }, path, plain, unknown)
   else if (schema.kind === 'list' && schema.items) {
@@ -103,6 +106,8 @@ function fits(value: unknown, { kind, type }: Schema): boolean {
     case 'intOrString':
     case 'quantity':
       return typeof value === 'number' || typeof value === 'string'
+    default:
+      return kind satisfies never
   }
 }
 

@@ -3,7 +3,7 @@
  * (Apache-2.0, The Kubernetes Authors), cut to the kinds served here.
  */
 import { readFileSync } from 'node:fs'
-import { isObject } from '../json.ts'
+import { isObject, plainText } from '../json.ts'
 import { anything, type Schema, type SchemaKind } from './schema.ts'
 
 export type RawSchema = Readonly<Record<string, unknown>>
@@ -97,7 +97,7 @@ function hasMarks(raw: RawSchema): boolean {
 }
 
 function marked(schema: Schema, raw: RawSchema): Schema {
-  const strategies = String(raw['x-kubernetes-patch-strategy'] ?? '').split(',')
+  const strategies = plainText(raw['x-kubernetes-patch-strategy'] ?? '').split(',')
   const listType = raw['x-kubernetes-list-type']
   return {
     ...schema,
@@ -126,8 +126,9 @@ function kindOf(raw: RawSchema): SchemaKind {
 function goType(kind: SchemaKind, raw: RawSchema, items: Schema | undefined): string {
   if (kind === 'list') return `[]${items?.type ?? ''}`
   if (kind === 'map') return `map[string]${items?.type ?? ''}`
+  if (kind === 'string' && raw['format'] === 'byte') return '[]uint8'
   if (kind === 'boolean') return 'bool'
-  if (kind === 'integer') return String(raw['format'] ?? 'int64')
+  if (kind === 'integer') return plainText(raw['format'] ?? 'int64')
   if (kind === 'number') return 'float64'
   return 'string'
 }

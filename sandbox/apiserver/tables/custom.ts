@@ -1,4 +1,5 @@
 /** Columns of custom resources: additionalPrinterColumns, or Name and Age. Source: apiextensions-apiserver tableconvertor.go. */
+import { plainText } from '../json.ts'
 import type { DefinitionVersion, PrinterColumn } from '../crd/definition.ts'
 import { ageColumn, column, nameColumn, nameOf, since, type TableView } from './column.ts'
 import { findValues, parseJsonPath } from './json-path.ts'
@@ -38,7 +39,7 @@ export function customTable(version: DefinitionVersion): TableView {
 function cell(type: string, values: unknown[], now: number): unknown {
   const [value] = values
   if (value === null || value === undefined) return type === 'string' ? '' : null
-  if (type === 'string') return typeof value === 'object' ? JSON.stringify(value) : String(value)
+  if (type === 'string') return typeof value === 'object' ? JSON.stringify(value) : plainText(value)
   if (type === 'date') return typeof value === 'string' ? dateCell(value, now) : null
   if (type === 'integer') return typeof value === 'number' ? Math.trunc(value) : null
   if (type === 'number') return typeof value === 'number' ? value : null

@@ -2,7 +2,7 @@
  * The JSONPath of printer columns: `.a.b`, `['a.b']`, `\.` escapes, `[0]`, `[-1]`, `[*]`, and filters `[?(@.type=="Ready")]`.
  * Source: k8s.io/client-go/util/jsonpath, the part "simple JSON paths" of CRDs may use.
  */
-import { isObject } from '../json.ts'
+import { isObject, plainText } from '../json.ts'
 
 type Step =
   | { kind: 'field'; name: string }
@@ -51,6 +51,6 @@ function follow(value: unknown, step: Step): unknown[] {
   if (step.kind === 'all') return items
   return items.filter((item) => {
     const [found] = findValues(item, step.path)
-    return found !== undefined && (String(found) === step.value) === step.equals
+    return found !== undefined && (plainText(found) === step.value) === step.equals
   })
 }

@@ -1,6 +1,6 @@
 /** The columns of `kubectl get pods`, and how a Pod's state becomes one word (printPod in printers.go). */
 import type { Pod } from '../../../kube/objects.ts'
-import { at, textAt } from '../json.ts'
+import { at, plainText, textAt } from '../json.ts'
 import { age, ageColumn, column, nameColumn, nameOf, orElse, since, type TableView, wide } from './column.ts'
 
 type ContainerStatus = NonNullable<NonNullable<Pod['status']>['containerStatuses']>[number]
@@ -59,7 +59,7 @@ function stateWord(pod: Pod, statuses: readonly ContainerStatus[]): string {
     } else if (terminated !== undefined) {
       const signal = at(terminated, 'signal')
       const code = at(terminated, 'exitCode') ?? 0
-      word = textAt(terminated, 'reason') || (signal ? `Signal:${String(signal)}` : `ExitCode:${String(code)}`)
+      word = textAt(terminated, 'reason') || (signal ? `Signal:${plainText(signal)}` : `ExitCode:${plainText(code)}`)
       if (code !== 0) failure = word
     } else if (status.ready && at(status.state, 'running') !== undefined) {
       running = true
