@@ -16,7 +16,8 @@ export type Cluster = Awaited<ReturnType<typeof startCluster>>
 export async function startCluster(nodes = 3, seed = 1) {
   const clock = createVirtualClock()
   const random = randomFrom(seed)
-  const client = inProcessClient(createApi({ clock, random }))
+  const api = createApi({ clock, random })
+  const client = inProcessClient(api, 'controllers')
   for (let index = 1; index <= nodes; index++) await client.create(types.nodes, node(index))
   const controllers = startControllers({ client, clock, random, log: silent })
   let nextAddress = 1
@@ -48,6 +49,7 @@ export async function startCluster(nodes = 3, seed = 1) {
 
   const cluster = {
     client,
+    faults: api.faults,
     clock,
     kubelet,
     pods,
