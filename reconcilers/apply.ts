@@ -1,0 +1,39 @@
+/**
+ * Carries out a plan, one mutation after the other, and stops at the first one that fails. Nothing is undone: every step may be repeated,
+ * the next look at the cloud decides what is still missing.
+ */
+import { CloudError } from '../providers/contract.ts'
+import type { Provider, Step } from '../providers/contract.ts'
+
+export interface Applied {
+  /** Steps that were carried out. */
+  done: number
+  /** The step that failed, and how. */
+  failed?: { step: Step; error: CloudError }
+}
+
+/** Deleting what is gone already counts as done. An abort ends it between two steps. Other errors than CloudError are thrown. */
+export async function apply(
+  steps: readonly Step[],
+  provider: Pick<Provider, 'execute'>,
+  signal: AbortSignal,
+): Promise<Applied> {
+  let done = 0
+  for (const step of steps) {
+    signal.throwIfAborted()
+    try {
+      await provider.execute(step, signal)
+    } catch (error) {
+      if (!(error instanceof CloudError)) throw error
+      const gone = step.verb === 'delete' && error.kind === 'not-found'
+      if (!gone) return { done, failed: { step, error } }
+    }
+    done++
+  }
+  return { done }
+}
+
+/** For logs and messages: `create listener tcp-80`. */
+export function describeStep({ verb, resource }: Step): string {
+  return `${verb} ${resource.kind} ${resource.key}`
+}

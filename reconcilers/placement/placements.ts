@@ -1,0 +1,115 @@
+/**
+ * The placements this process knows: what each one should be and what the last look found. A restart begins with none and learns them again
+ * from Services, LoadBalancer objects and the clouds.
+ */
+import type { Json, Owner, TargetNode } from '../../providers/contract.ts'
+import { jsonEqual } from '../../providers/json-equal.ts'
+import type { PlacementBase } from '../service/desire.ts'
+import type { Outcome } from './outcome.ts'
+
+export interface Placement {
+  readonly cloud: string
+  readonly owner: Owner
+  /** undefined: everything of it is to go. */
+  base: PlacementBase | undefined
+  outcome: Outcome | undefined
+  /** `base` has changed since the look that `outcome` tells of. */
+  asked: boolean
+  /** The base of the look that is under way, or of the last one. */
+  looking: PlacementBase | undefined
+  /** This process put the finalizer on, so the Service is known to exist as the cache shows it. */
+  proven: boolean
+  /** Changes made since everything stood for the last time. */
+  changed: boolean
+  /** The base and the nodes with which everything stood last: a difference while they are the same is drift. */
+  settled: { base: PlacementBase | undefined; nodes: readonly TargetNode[] } | undefined
+  /** Looks in a row that ended in waiting. */
+  waits: number
+}
+
+export interface Placements {
+  at(cloud: string, key: string): Placement | undefined
+  /** Placements of any UID under `namespace/name`. */
+  ofName(serviceKey: string): Placement[]
+  inCloud(cloud: string): Iterable<string>
+  /** Makes or changes a placement; true when something differs from before. */
+  want(cloud: string, owner: Owner, base: PlacementBase | undefined, proven?: boolean): boolean
+  forget(placement: Placement): void
+  all(): Iterable<Placement>
+}
+
+/** Key of a placement in its cloud's queue. */
+export function placementKey({ namespace, name, uid }: Owner): string {
+  return `${namespace}/${name}/${uid}`
+}
+
+export function serviceKeyOf({ namespace, name }: Owner): string {
+  return `${namespace}/${name}`
+}
+
+export function createPlacements(): Placements {
+  const clouds = new Map<string, Map<string, Placement>>()
+  const names = new Map<string, Set<Placement>>()
+  const ofName = (key: string) => [...(names.get(key) ?? [])]
+  return {
+    at: (cloud, key) => clouds.get(cloud)?.get(key),
+    ofName,
+    inCloud: (cloud) => clouds.get(cloud)?.keys() ?? [],
+    want(cloud, owner, base, proven = false) {
+      const known = clouds.get(cloud)?.get(placementKey(owner))
+      if (known !== undefined) {
+        known.proven ||= proven
+        const same = (known.base === undefined) === (base === undefined) && sameBase(known.base, base)
+        if (!same) {
+          if (known.base === undefined || base === undefined) known.outcome = undefined
+          known.base = base
+          known.asked = true
+          known.waits = 0
+        }
+        return !same
+      }
+      const placement: Placement = {
+        asked: true,
+        looking: undefined,
+        cloud,
+        owner,
+        base,
+        outcome: undefined,
+        proven,
+        changed: false,
+        settled: undefined,
+        waits: 0,
+      }
+      const own = clouds.get(cloud) ?? new Map<string, Placement>()
+      clouds.set(cloud, own.set(placementKey(owner), placement))
+      names.set(serviceKeyOf(owner), (names.get(serviceKeyOf(owner)) ?? new Set()).add(placement))
+      return true
+    },
+    forget(placement) {
+      clouds.get(placement.cloud)?.delete(placementKey(placement.owner))
+      const set = names.get(serviceKeyOf(placement.owner))
+      set?.delete(placement)
+      if (set?.size === 0) names.delete(serviceKeyOf(placement.owner))
+    },
+    *all() {
+      for (const own of clouds.values()) yield* own.values()
+    },
+  }
+}
+
+export function sameBase(a: PlacementBase | undefined, b: PlacementBase | undefined): boolean {
+  return jsonEqual(asJson(a), asJson(b))
+}
+
+/** A PlacementBase is plain data. */
+function asJson(base: PlacementBase | undefined): Json | undefined {
+  if (base === undefined) return undefined
+  const { owner, healthCheck, ports, affinity, ...rest } = base
+  return {
+    ...rest,
+    owner: { ...owner },
+    healthCheck: { ...healthCheck },
+    ports: ports.map((port) => ({ ...port })),
+    affinity: { ...affinity },
+  }
+}

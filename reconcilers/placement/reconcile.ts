@@ -1,0 +1,201 @@
+/**
+ * One Service in one cloud: observe, plan, apply, until nothing differs, and remember what was found. Deletion is the same path with
+ * nothing wanted. Before a destructive step, and before creating for a Service that only a cache vouches for, the Service is read again.
+ */
+import type { Clock } from '../../kube/clock.ts'
+import type { Log } from '../../kube/log.ts'
+import type { WorkResult } from '../../kube/workers.ts'
+import { CloudError } from '../../providers/contract.ts'
+import type { LoadBalancerSpec, Provider, Resource, Step, TargetNode, Unsupported } from '../../providers/contract.ts'
+import { progress } from '../../providers/plan.ts'
+import { apply, describeStep } from '../apply.ts'
+import { interpret } from '../requeue.ts'
+import type { Documents } from '../shared/documents.ts'
+import { serviceKeyOf } from './placements.ts'
+import type { Placement, Placements } from './placements.ts'
+import { failedOutcome, lookOutcome, unsupportedOutcome } from './look.ts'
+import type { Outcome } from './outcome.ts'
+
+export interface PlacementDeps {
+  provider: Provider
+  placements: Placements
+  documents: Documents
+  nodes: () => readonly TargetNode[]
+  /** A fresh read: does the API server's Service still ask for exactly this of this cloud (or, with nothing wanted, no longer)? */
+  confirm: (placement: Placement, signal: AbortSignal) => Promise<boolean>
+  /** The outcome changed: the Service's status may have to. */
+  settled: (serviceKey: string) => void
+  clock: Clock
+  random: () => number
+  log: Log
+  driftIntervalMs: number
+  observed?: PlacementHooks
+}
+
+/** For metrics. */
+export interface PlacementHooks {
+  /** A difference that nobody asked for was found in the cloud. */
+  drift?(cloud: string): void
+  failed?(cloud: string, error: CloudError): void
+}
+
+/** Plans after plans: a replacement takes two, a plan that never ends is the cloud's disagreement with us and has to wait. */
+const rounds = 5
+
+export function placementReconciler(deps: PlacementDeps) {
+  return async (key: string, signal: AbortSignal): Promise<WorkResult> => {
+    const placement = deps.placements.at(deps.provider.name, key)
+    if (placement === undefined) return undefined
+    const base = placement.base
+    placement.looking = base
+    try {
+      return await (base === undefined
+        ? release(deps, placement, signal)
+        : provision(deps, placement, { ...base, nodes: deps.nodes() }, signal))
+    } catch (error) {
+      if (!(error instanceof CloudError)) throw error
+      return failed(deps, placement, error)
+    }
+  }
+}
+
+async function provision(
+  deps: PlacementDeps,
+  placement: Placement,
+  spec: LoadBalancerSpec,
+  signal: AbortSignal,
+): Promise<WorkResult> {
+  const { provider, documents } = deps
+  const lowered = provider.lower(spec)
+  if (lowered.kind === 'unsupported') return unsupported(deps, placement, lowered)
+  documents.contribute(spec.owner, lowered.fragments)
+  const { base, settled, outcome: last } = placement
+  const unasked = last?.state === 'Ready' && settled?.base === base && settled?.nodes === spec.nodes
+  const look = await converge(deps, placement, lowered.own, signal)
+  if (look.kind === 'stopped') return look.result
+  if (look.written > 0 && unasked) deps.observed?.drift?.(provider.name)
+  const failure = documents.failure(spec.owner)
+  if (failure !== undefined) {
+    finish(deps, placement, failedOutcome(placement, failure))
+    return undefined
+  }
+  const inEffect = look.waiting.length === 0 && documents.settled(spec.owner)
+  const outcome = lookOutcome(placement, provider, look.observed, {
+    policy: spec.policy,
+    inEffect,
+    waiting: look.waiting,
+  })
+  if (outcome.state === 'Ready') placement.settled = { base, nodes: spec.nodes }
+  return wait(deps, placement, outcome)
+}
+
+async function release(deps: PlacementDeps, placement: Placement, signal: AbortSignal): Promise<WorkResult> {
+  const { provider, documents } = deps
+  const look = await converge(deps, placement, [], signal)
+  if (look.kind === 'stopped') return look.result
+  const empty = look.observed.length === 0
+  if (empty) await documents.withdraw(placement.owner, signal)
+  const failure = documents.failure(placement.owner)
+  if (failure !== undefined) {
+    finish(deps, placement, failedOutcome(placement, failure))
+    return undefined
+  }
+  const state = empty && documents.left(placement.owner) ? 'Released' : 'Releasing'
+  const outcome = {
+    ...lookOutcome(placement, provider, look.observed, { policy: undefined, inEffect: false, waiting: [] }),
+  }
+  return wait(deps, placement, {
+    ...outcome,
+    state,
+    reason: state,
+    message: state === 'Released' ? 'nothing is left' : outcome.message,
+  })
+}
+
+type Look =
+  | { kind: 'looked'; observed: readonly Resource[]; waiting: readonly Resource[]; written: number }
+  | { kind: 'stopped'; result: WorkResult }
+
+/** Observes, plans and applies until there is no step left. Throws CloudError. */
+async function converge(
+  deps: PlacementDeps,
+  placement: Placement,
+  own: readonly Resource[],
+  signal: AbortSignal,
+): Promise<Look> {
+  const { provider, log } = deps
+  let written = 0
+  for (let round = 1; ; round++) {
+    const observed = await provider.observe(placement.owner, signal)
+    const { steps, waiting } = progress(own, observed)
+    if (steps.length === 0) return { kind: 'looked', observed, waiting, written }
+    if (round > rounds) {
+      throw new CloudError(
+        'conflict',
+        `${provider.name} does not keep what is written: ${steps.map(describeStep).join(', ')}`,
+      )
+    }
+    if (needsProof(steps, observed, placement) && !(await deps.confirm(placement, signal))) {
+      log.info({ cloud: provider.name, ...placement.owner }, 'the Service has changed since; looking again')
+      return { kind: 'stopped', result: { retryMs: 100 } }
+    }
+    const { done, failed } = await apply(steps, provider, signal)
+    written += done
+    placement.changed ||= done > 0
+    if (failed !== undefined) {
+      log.debug({ cloud: provider.name, step: describeStep(failed.step), error: failed.error }, 'a step failed')
+      throw failed.error
+    }
+  }
+}
+
+/** Deleting always; creating from nothing unless this process has just written to the Service itself. */
+function needsProof(steps: readonly Step[], observed: readonly Resource[], placement: Placement): boolean {
+  return steps.some(({ verb }) => verb === 'delete') || (observed.length === 0 && !placement.proven)
+}
+
+function unsupported(deps: PlacementDeps, placement: Placement, refusal: Unsupported): WorkResult {
+  finish(deps, placement, unsupportedOutcome(placement, refusal.reasons))
+  return undefined
+}
+
+function failed(deps: PlacementDeps, placement: Placement, error: CloudError): WorkResult {
+  const { provider, log } = deps
+  const failure = interpret(error)
+  deps.observed?.failed?.(provider.name, error)
+  const fields = {
+    cloud: provider.name,
+    kind: error.kind,
+    code: error.code,
+    requestId: error.requestId,
+    ...placement.owner,
+  }
+  log.warn(fields, `the cloud refused: ${error.message}`)
+  finish(deps, placement, failedOutcome(placement, failure))
+  return { retryMs: failure.waitMs }
+}
+
+/** Remembers the outcome and decides when to look again. */
+function wait(deps: PlacementDeps, placement: Placement, outcome: Outcome): WorkResult {
+  const before = placement.outcome
+  finish(deps, placement, outcome)
+  if (outcome.state === 'Released') return undefined
+  if (outcome.state !== 'Ready') {
+    const afterMs = Math.min(10_000, 300 * 1.5 ** placement.waits)
+    placement.waits++
+    return { afterMs }
+  }
+  const drift = deps.driftIntervalMs * (0.75 + 0.25 * deps.random())
+  const unhealthy = outcome.targets.some(({ healthy, draining }) => !healthy && draining !== true)
+  const same = before?.state === 'Ready' && JSON.stringify(before.targets) === JSON.stringify(outcome.targets)
+  placement.waits = same ? placement.waits + 1 : 0
+  return { afterMs: unhealthy ? Math.min(drift, 2000 * 2 ** placement.waits) : drift }
+}
+
+function finish(deps: PlacementDeps, placement: Placement, outcome: Outcome): void {
+  const answers = placement.asked && placement.looking === placement.base
+  const same = JSON.stringify(placement.outcome) === JSON.stringify(outcome)
+  placement.outcome = outcome
+  if (answers) placement.asked = false
+  if (!same || answers) deps.settled(serviceKeyOf(placement.owner))
+}

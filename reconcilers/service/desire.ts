@@ -1,0 +1,210 @@
+/**
+ * What a Service asks for, decided from the objects alone. Pure: the same objects give the same answer in every process, so a restart
+ * or another replica comes to the same plan. Nodes and node port pools come in later; a mistake stops everything before the first cloud call.
+ */
+import type { LoadBalancerClassSpec } from '../../crds/load-balancer-class.ts'
+import type { Parsed } from '../../crds/metadata.ts'
+import type { Service } from '../../kube/objects.ts'
+import type {
+  Features,
+  HealthCheck,
+  LoadBalancerPort,
+  LoadBalancerSpec,
+  Owner,
+  Reason,
+} from '../../providers/contract.ts'
+import { canonicalIp } from '../addresses.ts'
+import { parseAnnotations, parseCidrs } from '../annotations.ts'
+import type { Overrides } from '../annotations.ts'
+import { selects } from '../label-selector.ts'
+import { didYouMean } from '../near-matches.ts'
+import { chooseClass } from './class-choice.ts'
+
+/** A placement's spec before its cloud's nodes are known. */
+export type PlacementBase = Omit<LoadBalancerSpec, 'nodes'>
+
+export interface CloudPlacement {
+  cloud: string
+  base: PlacementBase
+}
+
+export type Desire =
+  /** Never written. */
+  | { kind: 'not-ours' }
+  /** Nothing is wanted any more; everything is to be cleaned up, then the finalizer comes off. */
+  | { kind: 'released'; finalizer: string }
+  /** Ours, but a person has to change something first. What stands already is left as it is. */
+  | { kind: 'invalid'; finalizer: string; className: string; reasons: Reason[] }
+  | {
+      kind: 'wanted'
+      finalizer: string
+      className: string
+      class: LoadBalancerClassSpec
+      placements: CloudPlacement[]
+      /** Clouds of the class that this operator was not given. */
+      missingClouds: string[]
+    }
+
+/** The rest of the cluster, as far as it matters for one Service. */
+export interface Surroundings {
+  cluster: string
+  defaultClass: string | undefined
+  /** undefined: there is no such class. */
+  classSpec(name: string): Parsed<LoadBalancerClassSpec> | undefined
+  classNames(): Iterable<string>
+  /** Clouds this operator was given. */
+  features(cloud: string): Features | undefined
+  cloudNames(): Iterable<string>
+  namespaceLabels(namespace: string): Readonly<Record<string, string>>
+  /** How many older Services of the same namespace use the class already. */
+  olderInNamespace(service: Service, className: string): number
+}
+
+export function desire(service: Service, around: Surroundings): Desire {
+  const choice = chooseClass(service, around.defaultClass)
+  if (choice.kind === 'none') return { kind: 'not-ours' }
+  if (choice.kind === 'released') return choice
+  const { finalizer, name: className } = choice
+  const invalid = (reasons: Reason[]): Desire => ({ kind: 'invalid', finalizer, className, reasons })
+
+  const parsed = around.classSpec(className)
+  if (parsed === undefined) return invalid([unknownClass(className, around)])
+  if (!parsed.ok) {
+    const message = `LoadBalancerClass ${className} is invalid: ${parsed.mistakes.join('; ')}`
+    return invalid([{ reason: 'ClassInvalid', message }])
+  }
+  const spec = parsed.value
+  const present = spec.clouds.filter(({ name }) => around.features(name) !== undefined)
+  const missingClouds = spec.clouds.map(({ name }) => name).filter((name) => around.features(name) === undefined)
+  const annotations = parseAnnotations(service.metadata.annotations, parameterKeys(present, around))
+  const ranges = sourceRanges(service, spec, annotations.ok ? annotations.value : undefined)
+  const addresses = requestedAddresses(service, spec, annotations.ok ? annotations.value : undefined)
+
+  const reasons: Reason[] = [
+    ...permission(service, className, spec, around),
+    ...(present.length === 0 ? [cloudsMissing(className, missingClouds, around)] : []),
+    ...portMistakes(service, className, spec),
+    ...(annotations.ok ? [] : annotations.reasons),
+    ...(ranges.ok ? [] : [ranges.reason]),
+    ...(addresses.ok ? [] : [addresses.reason]),
+  ]
+  if (reasons.length > 0 || !annotations.ok || !ranges.ok || !addresses.ok) return invalid(reasons)
+
+  const common: Omit<PlacementBase, 'parameters'> = {
+    owner: ownerOf(service, around.cluster),
+    className,
+    scheme: spec.scheme,
+    families: service.spec.ipFamilies ?? ['IPv4'],
+    ports: loadBalancerPorts(service),
+    policy: service.spec.externalTrafficPolicy ?? 'Cluster',
+    healthCheck: healthCheckOf(service, { ...spec.defaults.healthCheck, ...annotations.value.healthCheck }),
+    sourceRanges: ranges.value,
+    affinity: affinityOf(service),
+    requestedAddresses: addresses.value,
+    drainSeconds: annotations.value.drainSeconds ?? spec.defaults.drainSeconds,
+  }
+  const placements = present.map(({ name, parameters }) => {
+    const keys = Object.keys(around.features(name)?.parameters ?? {})
+    const pool = spec.defaults.addressPool
+    const given: Record<string, string> = {
+      ...(pool !== undefined && keys.includes('address-pool') ? { 'address-pool': pool } : {}),
+      ...parameters,
+    }
+    for (const key of keys) {
+      const own = annotations.value.parameters[key]
+      if (own !== undefined) given[key] = own
+    }
+    return { cloud: name, base: { ...common, parameters: given } }
+  })
+  return { kind: 'wanted', finalizer, className, class: spec, placements, missingClouds }
+}
+
+export function ownerOf(service: Service, cluster: string): Owner {
+  const { namespace = '', name = '', uid = '' } = service.metadata
+  return { cluster, namespace, name, uid }
+}
+
+function unknownClass(className: string, around: Surroundings): Reason {
+  const names = [...around.classNames()].toSorted()
+  const known = names.length === 0 ? 'there are no classes yet' : `classes here: ${names.join(', ')}`
+  const message = `there is no LoadBalancerClass ${className}${didYouMean(className, names)}; create it or recreate the Service with another class (${known})`
+  return { reason: 'ClassNotFound', message }
+}
+
+function cloudsMissing(className: string, missing: readonly string[], around: Surroundings): Reason {
+  const given = [...around.cloudNames()].join(', ') || 'none'
+  const message = `LoadBalancerClass ${className} names ${missing.join(', ')}, but this operator was started with: ${given}; start it with --provider ${missing[0]}`
+  return { reason: 'CloudNotConfigured', message }
+}
+
+function permission(service: Service, className: string, spec: LoadBalancerClassSpec, around: Surroundings): Reason[] {
+  const namespace = service.metadata.namespace ?? ''
+  if (!selects(spec.namespaceSelector, around.namespaceLabels(namespace))) {
+    const message = `LoadBalancerClass ${className} does not serve namespace ${namespace}: its labels do not match the class's namespaceSelector`
+    return [{ reason: 'NamespaceNotAllowed', message }]
+  }
+  const limit = spec.limits.servicesPerNamespace
+  if (limit !== undefined && around.olderInNamespace(service, className) >= limit) {
+    const message = `namespace ${namespace} already has ${limit} Services of LoadBalancerClass ${className}, which is its limit; delete one or ask for a higher limit`
+    return [{ reason: 'LimitExceeded', message }]
+  }
+  return []
+}
+
+function portMistakes(service: Service, className: string, spec: LoadBalancerClassSpec): Reason[] {
+  const count = service.spec.ports?.length ?? 0
+  if (count === 0) return [{ reason: 'NoPorts', message: 'the Service has no ports; add one' }]
+  const limit = spec.limits.portsPerService
+  if (limit === undefined || count <= limit) return []
+  const message = `the Service has ${count} ports, LoadBalancerClass ${className} allows ${limit}`
+  return [{ reason: 'LimitExceeded', message }]
+}
+
+function parameterKeys(clouds: readonly { name: string }[], around: Surroundings): Set<string> {
+  return new Set(clouds.flatMap(({ name }) => Object.keys(around.features(name)?.parameters ?? {})))
+}
+
+function sourceRanges(service: Service, spec: LoadBalancerClassSpec, overrides: Overrides | undefined) {
+  const own = service.spec.loadBalancerSourceRanges ?? []
+  const parsed = parseCidrs(own.length > 0 ? own : (overrides?.sourceRanges ?? spec.defaults.sourceRanges))
+  if (parsed.ok) return parsed
+  const message = `spec.loadBalancerSourceRanges holds ${parsed.wrong.map((text) => JSON.stringify(text)).join(', ')}; write CIDRs such as 192.0.2.0/24`
+  return { ok: false as const, reason: { reason: 'MalformedSourceRange', message } }
+}
+
+function requestedAddresses(service: Service, spec: LoadBalancerClassSpec, overrides: Overrides | undefined) {
+  const field = service.spec.loadBalancerIP
+  const fromField = field === undefined || field === '' ? undefined : canonicalIp(field)
+  if (field !== undefined && field !== '' && fromField === undefined) {
+    const message = `spec.loadBalancerIP is ${JSON.stringify(field)}; it must be an IP address`
+    return { ok: false as const, reason: { reason: 'MalformedAddress', message } }
+  }
+  const value = overrides?.requestedAddresses ?? (fromField === undefined ? [] : [fromField])
+  if (value.length > 0 && !spec.allowRequestedAddresses) {
+    const message = `the class does not let Services choose their address (${value.join(', ')}); remove the request or use another class`
+    return { ok: false as const, reason: { reason: 'AddressNotAllowed', message } }
+  }
+  return { ok: true as const, value }
+}
+
+function loadBalancerPorts(service: Service): LoadBalancerPort[] {
+  return (service.spec.ports ?? []).map(({ name = '', protocol = 'TCP', port, nodePort = 0, appProtocol }) => ({
+    name,
+    protocol,
+    port,
+    nodePort,
+    ...(appProtocol === undefined ? {} : { appProtocol }),
+  }))
+}
+
+/** externalTrafficPolicy Local: the node proxy answers on the health check node port, any path, where a local endpoint is ready. */
+function healthCheckOf(service: Service, cluster: HealthCheck): HealthCheck {
+  const port = service.spec.healthCheckNodePort ?? 0
+  if (service.spec.externalTrafficPolicy !== 'Local' || port === 0) return cluster
+  return { ...cluster, protocol: 'HTTP', path: '/healthz', port }
+}
+
+function affinityOf(service: Service): LoadBalancerSpec['affinity'] {
+  if (service.spec.sessionAffinity !== 'ClientIP') return { kind: 'None' }
+  return { kind: 'ClientIP', timeoutSeconds: service.spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10_800 }
+}
