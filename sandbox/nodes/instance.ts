@@ -55,7 +55,9 @@ export async function claimInstance(
   if (!instanceName.test(name))
     throw new RangeError(`bad sandbox name ${JSON.stringify(name)}: lower case letters, digits and dashes, at most 40`)
   const holder = ownerOf(name)
-  if (holder && isAlive(holder)) throw new InstanceInUse(name, holder)
+  // In a user namespace /run is private: there the run folder alone tells of another sandbox of the same name.
+  for (const record of [holder, ownerInFolder(options.folder)])
+    if (record && isAlive(record)) throw new InstanceInUse(name, record)
   const owner = identify(options.pid)
   if (!owner) throw new Error(`no process ${options.pid}`)
   if (!holder) refuseStrangers(name)
@@ -82,18 +84,27 @@ export function recordProcess(instance: Instance, label: string, pid: number): v
   writeFileSync(join(folder, `${label}-${pid}.json`), JSON.stringify(identity))
 }
 
-/** Removes everything that dead owners left; returns the names of the instances that were removed. */
-export async function sweepDead(clock: Clock): Promise<string[]> {
-  const dead = recordedInstances().filter(({ record }) => !isAlive(record))
-  for (const { name, record } of dead) await removeInstance(name, record.folder, clock)
-  return dead.map(({ name }) => name)
-}
-
-/** Instances on record with their run folder, live ones only. */
-export function liveInstances(): { name: string; folder: string }[] {
-  return recordedInstances()
-    .filter(({ record }) => isAlive(record))
-    .map(({ name, record }) => ({ name, folder: record.folder }))
+/**
+ * Removes everything that dead owners left; returns the names of the instances that were removed. `base`: the folder of run folders
+ * (`<tmp>/roadstead-<uid>`), to find also what user namespaces left, whose records went with their /run.
+ */
+export async function sweepDead(clock: Clock, base?: string): Promise<string[]> {
+  const recorded = recordedInstances().filter(({ record }) => !isAlive(record))
+  const swept = new Set<string>()
+  for (const { name, record } of recorded) {
+    await removeInstance(name, record.folder, clock)
+    swept.add(name)
+  }
+  for (const name of base === undefined ? [] : entries(base)) {
+    const owner = ownerInFolder(join(base ?? '', name))
+    if (!owner || isAlive(owner) || !instanceName.test(name)) continue
+    const record = ownerOf(name)
+    // Its name may meanwhile belong to somebody with another run folder.
+    if (record && isAlive(record)) continue
+    await removeInstance(name, join(base ?? '', name), clock)
+    swept.add(name)
+  }
+  return [...swept]
 }
 
 /** Namespaces of one instance; `my-node-1` is never taken for instance `my`'s when its name says otherwise. */
@@ -127,6 +138,11 @@ function ownerOf(name: string): OwnerRecord | undefined {
   const value = readJson(recordFile(name))
   if (!isIdentity(value) || !('folder' in value) || typeof value.folder !== 'string') return undefined
   return { pid: value.pid, startTime: value.startTime, folder: value.folder }
+}
+
+function ownerInFolder(folder: string): ProcessIdentity | undefined {
+  const value = readJson(join(folder, 'owner.json'))
+  return isIdentity(value) ? value : undefined
 }
 
 /** Written aside and linked: a record is whole or absent, and of two that claim at once one fails. */

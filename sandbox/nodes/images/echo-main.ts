@@ -5,8 +5,8 @@
  *   GET /env  /healthz  /readyz  /slow?ms=1000  /stream?seconds=10&ms=100 (one line each ms)  POST /ready?value=false
  *   TCP  each line comes back in JSON with the same facts; `quit` ends the connection
  *   UDP  each datagram comes back in JSON; the datagram goes back unchanged from port UDP_PORT when it is longer than 512 bytes
- * SIGUSR1 and SIGUSR2 make it unready and ready. SIGTERM: not ready but serving for TERMINATION_DELAY (5) seconds, then no new
- * connections, open requests finish, exit 0.
+ * SIGUSR1 and SIGUSR2 make it unready and ready. SIGTERM: goes on serving for TERMINATION_DELAY (5) seconds, as ready as
+ * it was (its EndpointSlice says terminating by then), takes no new connections after that, finishes open requests, exits with 0.
  */
 import { createSocket } from 'node:dgram'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
@@ -136,7 +136,6 @@ if (listening.UDP !== undefined) udp.bind(listening.UDP, '::', () => started('UD
 process.on('SIGUSR1', () => (ready = false))
 process.on('SIGUSR2', () => (ready = true))
 process.once('SIGTERM', () => {
-  ready = false
   draining = true
   setTimeout(stopAccepting, number(env['TERMINATION_DELAY'], 5) * 1000)
 })
