@@ -59,7 +59,8 @@ export function createBalancer(deps: BalancerDeps): Balancer {
     },
   )
   const checks = createHealthChecks(clock, deps.probe, (subjects, result) => {
-    for (const { group, target, check } of subjects) core.judge({ group, target, check, ...result })
+    const verdict = result.healthy ? { healthy: true } : { healthy: false, reason: result.reason }
+    for (const { group, target, check } of subjects) core.judge({ group, target, check, ...verdict })
   })
   checks.watch(subjectsOf(deps.initial))
   void settled()

@@ -60,16 +60,17 @@ export function createControlApi(deps: ControlApiDeps): Server {
 }
 
 async function respond(
-  { core, settled, trouble }: ControlApiDeps,
+  deps: ControlApiDeps,
   request: IncomingMessage,
   response: ServerResponse,
   requestId: string,
-) {
+): Promise<void> {
+  const { core } = deps
   const url = new URL(request.url ?? '/', 'http://local')
   const method = request.method ?? 'GET'
   const route = `${method} ${url.pathname}`
   if (route === 'GET /healthz') {
-    const bad = trouble()
+    const bad = deps.trouble()
     return send(response, bad === undefined ? 200 : 503, {
       ok: bad === undefined,
       ...(bad === undefined ? {} : { error: bad }),
@@ -88,18 +89,29 @@ async function respond(
     throw new Refusal('Throttled', 'too many requests')
   }
   if (spend(core, 'errors')) throw new Refusal('InternalError', 'the cloud has a bad moment')
-  if (route === 'GET /v1/objects') return send(response, 200, { items: core.list(tagFilter(url.searchParams)) })
+  if (route === 'GET /v1/objects') {
+    const items = core.list(tagFilter(url.searchParams))
+    await inEffect(deps)
+    return send(response, 200, { items })
+  }
   if (route === 'GET /v1/mutations') return send(response, 200, { items: core.mutations() })
 
   const change = await parseChange(method, url, request)
   core.change(change)
-  await settled()
+  await inEffect(deps)
   if (spend(core, 'lostReplies')) return void request.socket.destroy()
   response.setHeader('x-request-id', requestId)
   if (change.verb === 'delete') return void response.writeHead(204).end()
   const { kind, name } = change.request
   const object = core.list(() => true).find((candidate) => candidate.kind === kind && candidate.name === name)
   send(response, change.verb === 'create' ? 201 : 200, object ?? change.request)
+}
+
+/** What is answered is in the kernel: a health check or target reported as ready decides about packets. */
+async function inEffect({ settled, trouble }: ControlApiDeps): Promise<void> {
+  await settled()
+  const bad = trouble()
+  if (bad !== undefined) throw new Refusal('InternalError', `the state is not in effect: ${bad}`)
 }
 
 async function parseChange(method: string, url: URL, request: IncomingMessage): Promise<Change> {

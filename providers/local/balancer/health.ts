@@ -1,12 +1,14 @@
 /**
  * Health checks: one probe per node address and question, shared by all target groups that ask it; verdicts by thresholds.
- * A target without a verdict is asked every 250 ms: the first pass makes it healthy at once, `unhealthyThreshold` failures in a row make
- * it unhealthy. After that the interval of the check holds, and `healthyThreshold` passes bring it back.
+ * A target without a verdict is asked every 250 ms: the first pass makes it healthy at once, `unhealthyThreshold` failures in a row
+ * make it unhealthy; but where nobody answers, not before `unhealthyThreshold` intervals are over, since the port of a new check may
+ * open late. After that the interval of the check holds, and `healthyThreshold` passes bring a target back.
  */
 import type { HealthCheckSpec } from '../wire.ts'
 import type { Clock } from './clock.ts'
 
-export type ProbeResult = { healthy: true } | { healthy: false; reason: string }
+/** `answered`: the node itself said no, as opposed to silence or a closed port. */
+export type ProbeResult = { healthy: true } | { healthy: false; reason: string; answered?: boolean }
 export type Probe = (address: string, check: HealthCheckSpec, signal: AbortSignal) => Promise<ProbeResult>
 
 /** One target under one check. */
@@ -69,6 +71,8 @@ export function createHealthChecks(
     const state: Running = { subjects, result: undefined, stop: () => stopped.abort() }
     if (!first) return state
     const { address, check } = first
+    const intervalMs = check.intervalSeconds * 1000
+    const patientUntil = clock.now() + check.unhealthyThreshold * intervalMs
     let passes = 0
     let failures = 0
     const next = () => void ask()
@@ -81,7 +85,6 @@ export function createHealthChecks(
       const result = await probe(address, check, stopped.signal)
       if (stopped.signal.aborted) return
       judge(result)
-      const intervalMs = check.intervalSeconds * 1000
       const pauseMs = state.result ? intervalMs : Math.min(firstVerdictMs, intervalMs)
       cancel = clock.after(Math.max(0, pauseMs - (clock.now() - began)), next)
     }
@@ -91,7 +94,8 @@ export function createHealthChecks(
       failures = result.healthy ? 0 : failures + 1
       const enough = result.healthy
         ? state.result === undefined || passes >= check.healthyThreshold
-        : failures >= check.unhealthyThreshold
+        : failures >= check.unhealthyThreshold &&
+          (state.result !== undefined || result.answered === true || clock.now() >= patientUntil)
       if (!enough || same(state.result, result)) return
       state.result = result
       report(state.subjects, result)

@@ -31,7 +31,11 @@ export const probe: Probe = (address, check, signal) =>
         response.on('error', () => {})
         response.resume()
         const status = response.statusCode ?? 0
-        done(status >= 200 && status < 400 ? { healthy: true } : { healthy: false, reason: `HTTP status ${status}` })
+        done(
+          status >= 200 && status < 400
+            ? { healthy: true }
+            : { healthy: false, reason: `HTTP status ${status}`, answered: true },
+        )
       })
       request.on('error', failed)
       return () => request.destroy()

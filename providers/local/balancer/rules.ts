@@ -155,7 +155,8 @@ function moveRules(table: string, zone: number): string[] {
 }
 
 /**
- * Tables, sets and fixed chains. A hash in `typeof` makes nft 1.0.6 crash when it lists the set, so numgen, which has the same
+ * Tables, sets and fixed chains. With `typeof`, nft 1.0.6 could not load
+ * its own listing of `forward` again, so it has a `type`. A hash in `typeof` makes nft 1.0.6 crash when it lists the set, so numgen, which has the same
  * type, stands there.
  */
 export function skeleton(table: 'ip' | 'ip6', name: string): string {
@@ -172,9 +173,9 @@ export function skeleton(table: 'ip' | 'ip6', name: string): string {
   set allowed { type ${key} . ${address}; flags interval; }
   map choose { type ${key} : verdict; }
   map slots { typeof ${frontend(table)} . numgen random mod 2 : ct mark; }
-  set alive { typeof ${marked}; }
-  set kept { typeof ${marked}; }
-  map forward { typeof ${marked} : ${table} daddr . th dport; }
+  set alive { type ${key} . mark; }
+  set kept { type ${key} . mark; }
+  map forward { type ${key} . mark : ${address} . inet_service; }
   map affinity { typeof numgen random mod 2 . numgen random mod 2 . numgen random mod 2 . th dport : ct mark; size 65535; flags dynamic,timeout; }
   map moved { typeof numgen random mod 2 . th sport . numgen random mod 2 . th dport : ct zone; size 65535; flags dynamic,timeout; }
   chain move {
@@ -194,7 +195,8 @@ export function skeleton(table: 'ip' | 'ip6', name: string): string {
   chain known {
     ct state new ${marked} != @alive goto move
     ${marked} != @kept goto gone
-    ct original zone != 0 update @moved { ${flow(table)} timeout ${movedTimeout.tcp} : ct original zone }
+    ct original zone != 0 meta l4proto tcp update @moved { ${flow(table)} timeout ${movedTimeout.tcp} : ct original zone }
+    ct original zone != 0 meta l4proto udp update @moved { ${flow(table)} timeout ${movedTimeout.udp} : ct original zone }
   }
   chain fresh {
     ${frontend(table)} @restricted ${frontend(table)} . ${table} saddr != @allowed drop
@@ -217,7 +219,7 @@ export function skeleton(table: 'ip' | 'ip6', name: string): string {
   }
   chain translate {
     type nat hook prerouting priority dstnat; policy accept;
-    ${table} daddr @pools dnat ${table} to ${marked} map @forward
+    dnat ${table} to ${marked} map @forward
   }
   chain source {
     type nat hook postrouting priority srcnat; policy accept;
