@@ -57,6 +57,7 @@ export function checkObject(
   namespace: string | undefined,
   name: string | undefined,
   options: WriteOptions,
+  refuse: Refusal = decodeFailure,
 ): { object: KubeObject; warnings: string[] } {
   checkIdentity(body, resource)
   const metadata = body['metadata'] ?? {}
@@ -83,7 +84,7 @@ export function checkObject(
       throw badRequest(`the name of the object (${name} based on URL) was undeterminable: name must be provided`)
     }
   }
-  return { object, warnings: applySchema(object, resource, options) }
+  return { object, warnings: applySchema(object, resource, options, refuse) }
 }
 
 function checkIdentity(body: Record<string, unknown>, resource: Resource): void {
@@ -103,19 +104,22 @@ function checkIdentity(body: Record<string, unknown>, resource: Resource): void 
   }
 }
 
+/** How a body that does not decode is refused. */
+export type Refusal = (error: DecodeError, object: KubeObject) => Error
+
 /** Unknown fields are dropped: silently, with a warning, or with a 400, as `fieldValidation` says. */
-function applySchema(object: KubeObject, { schema }: Resource, options: WriteOptions): string[] {
-  const unknown = admitted(object, schema).map((path) => `unknown field ${JSON.stringify(path)}`)
+function applySchema(object: KubeObject, { schema }: Resource, options: WriteOptions, refuse: Refusal): string[] {
+  const unknown = admitted(object, schema, refuse).map((path) => `unknown field ${JSON.stringify(path)}`)
   if (unknown.length === 0 || options.fieldValidation === 'Ignore') return []
   if (options.fieldValidation === 'Warn') return unknown
-  throw decodeFailure(new DecodeError(`strict decoding error: ${unknown.join(', ')}`), object)
+  throw refuse(new DecodeError(`strict decoding error: ${unknown.join(', ')}`), object)
 }
 
-function admitted(object: KubeObject, schema: ObjectSchema): string[] {
+function admitted(object: KubeObject, schema: ObjectSchema, refuse: Refusal): string[] {
   try {
     return schema.admit(object)
   } catch (error) {
-    if (error instanceof DecodeError) throw decodeFailure(error, object)
+    if (error instanceof DecodeError) throw refuse(error, object)
     throw error
   }
 }

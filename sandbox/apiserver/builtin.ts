@@ -1,7 +1,7 @@
 /**
  * The built-in resources and their strategies: the per-kind ones of strategies/, the generic one for kinds without rules of their own.
  */
-import { type ApiContext, strategyContext } from './context.ts'
+import type { ApiContext } from './context.ts'
 import { definitionStrategy } from './crd/definition-strategy.ts'
 import { genericStrategy } from './generic-strategy.ts'
 import { builtinKinds, crdKind, type Kind, storageId } from './kind.ts'
@@ -13,10 +13,7 @@ import type { Strategy } from './strategy.ts'
 
 export function builtinResources(context: ApiContext, options: Omit<StrategyOptions, 'random'>): void {
   const strategies = builtinStrategies({ ...options, random: context.random })
-  const definitions = definitionStrategy({
-    now: () => context.clock.now(),
-    definitions: () => strategyContext(context, true).list(crdKind.type.plural),
-  }) as Strategy
+  const definitions = definitionStrategy() as Strategy
   for (const kind of builtinKinds) {
     const strategy = kind === crdKind ? definitions : (strategies.get(kind.type.plural) ?? fallback(kind))
     const { group, version, kind: name } = kind.type

@@ -14,11 +14,12 @@ import { applyPatch, patchForm, readPatch } from './patches/patch.ts'
 import { apiVersionOf, list, parseVersion, selection } from './reads.ts'
 import type { ApiRequest, ApiResponse } from './request.ts'
 import type { Resource } from './resource.ts'
-import { notSupported, required } from './strategies/field-error.ts'
+import { invalid, notSupported, required } from './strategies/field-error.ts'
 import { invalidFailure } from './strategies/status-failure.ts'
 import { ok, value } from './response.ts'
 import type { ResourcePath } from './routes.ts'
 import { bind, evict, scale } from './subresources.ts'
+import { goMap } from './patches/strategic.ts'
 import { openWatch } from './watch.ts'
 import { create, update, type Written } from './writes.ts'
 
@@ -187,9 +188,15 @@ function patch(call: Call): ApiResponse {
     path.namespace,
     path.name,
     options,
+    (error) => patchFailure(error, form === 'strategic' ? goMap(body) : JSON.stringify(patched)),
   )
   const target = { resource, old, subresource: path.subresource, fromPatch: true }
   return answer(call, update(context, target, object, options), warnings)
+}
+
+/** A patch whose outcome does not decode. */
+function patchFailure(error: Error, shown: string): Error {
+  return invalidFailure({ group: '', kind: '' }, '', [invalid('patch', shown, error.message)])
 }
 
 function applied(call: Call, body: unknown, options: WriteOptions): ApiResponse {

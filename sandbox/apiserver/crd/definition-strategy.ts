@@ -1,29 +1,16 @@
 /**
- * The strategy of CustomResourceDefinitions: names and schemas are judged, and the conditions that controllers of the real server
- * set a moment later (NamesAccepted, Established) are there at once.
- * Source: k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation, pkg/controller/{status,establish}.
+ * The strategy of CustomResourceDefinitions: names and schemas are judged.
+ * Source: k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation, pkg/registry/customresourcedefinition.
  */
-import type { Condition, KubeObject } from '../../../kube/objects.ts'
-import { timestamp } from '../context.ts'
 import { genericStrategy } from '../generic-strategy.ts'
-import { equal, isObject } from '../json.ts'
+import { isObject } from '../json.ts'
 import { invalid, notSupported, required } from '../strategies/field-error.ts'
 import { dns1035Label, dns1123Subdomain } from '../strategies/syntax.ts'
 import type { FieldError, Strategy } from '../strategy.ts'
 import { completeNames, type Definition, type DefinitionNames, storageVersion } from './definition.ts'
 
-interface Surroundings {
-  now: () => number
-  /** All definitions there are. */
-  definitions: () => readonly KubeObject[]
-}
-
-export function definitionStrategy({ now, definitions }: Surroundings): Strategy<Definition> {
+export function definitionStrategy(): Strategy<Definition> {
   const generic = genericStrategy({ namespaced: false, status: true, generation: true })
-  const establish = (definition: Definition) => {
-    const others = definitions().filter(({ metadata }) => metadata.name !== definition.metadata.name) as Definition[]
-    setStatus(definition, others, timestamp(now()))
-  }
   return {
     statusSubresource: true,
     countsGeneration: true,
@@ -34,13 +21,11 @@ export function definitionStrategy({ now, definitions }: Surroundings): Strategy
       if (definition.spec.preserveUnknownFields === false) delete definition.spec.preserveUnknownFields
     },
     prepareForCreate(definition) {
-      delete definition.status
-      if (Array.isArray(definition.spec?.versions)) establish(definition)
+      definition.status = { conditions: null, acceptedNames: { plural: '', kind: '' }, storedVersions: [] }
+      rememberStorage(definition)
     },
-    prepareForUpdate(definition, old, subresource) {
-      if (subresource === '' && !equal(definition.spec, old.spec) && Array.isArray(definition.spec?.versions)) {
-        establish(definition)
-      }
+    prepareForUpdate(definition) {
+      rememberStorage(definition)
     },
     validate(definition, context) {
       return [...generic.validate(definition, context), ...specErrors(definition)]
@@ -63,68 +48,12 @@ export function definitionStrategy({ now, definitions }: Surroundings): Strategy
   }
 }
 
-function setStatus(definition: Definition, others: readonly Definition[], at: string): void {
-  const conflict = nameConflict(definition, others)
-  const before = definition.status
-  const keepTime = (condition: Condition): Condition => {
-    const old = before?.conditions?.find(({ type }) => type === condition.type)
-    return old?.status === condition.status ? { ...condition, lastTransitionTime: old.lastTransitionTime } : condition
-  }
-  const accepted: Condition = conflict
-    ? { type: 'NamesAccepted', status: 'False', lastTransitionTime: at, ...conflict }
-    : {
-        type: 'NamesAccepted',
-        status: 'True',
-        lastTransitionTime: at,
-        reason: 'NoConflicts',
-        message: 'no conflicts found',
-      }
-  const established: Condition = conflict
-    ? {
-        type: 'Established',
-        status: 'False',
-        lastTransitionTime: at,
-        reason: 'NotAccepted',
-        message: 'not all names are accepted',
-      }
-    : {
-        type: 'Established',
-        status: 'True',
-        lastTransitionTime: at,
-        reason: 'InitialNamesAccepted',
-        message: 'the initial names have been accepted',
-      }
-  const stored = new Set(before?.storedVersions)
-  const storage = storageVersion(definition)?.name
-  if (storage !== undefined) stored.add(storage)
-  definition.status = {
-    ...before,
-    conditions: [keepTime(accepted), keepTime(established)],
-    acceptedNames: conflict ? (before?.acceptedNames ?? { plural: '', kind: '' }) : definition.spec.names,
-    storedVersions: [...stored],
-  }
-}
-
-function nameConflict(
-  { spec }: Definition,
-  others: readonly Definition[],
-): { reason: string; message: string } | undefined {
-  const group = others.filter((other) => other.spec.group === spec.group)
-  const taken = new Set(group.flatMap(({ status }) => allNames(status?.acceptedNames)))
-  const { plural, singular, shortNames, kind, listKind } = spec.names
-  const used = (name: string) => `${JSON.stringify(name)} is already in use`
-  if (taken.has(plural)) return { reason: 'PluralConflict', message: used(plural) }
-  if (singular && taken.has(singular)) return { reason: 'SingularConflict', message: used(singular) }
-  const short = shortNames?.find((name) => taken.has(name))
-  if (short !== undefined) return { reason: 'ShortNamesConflict', message: used(short) }
-  const kinds = new Set(group.flatMap(({ status }) => [status?.acceptedNames?.kind, status?.acceptedNames?.listKind]))
-  if (kinds.has(kind)) return { reason: 'KindConflict', message: used(kind) }
-  if (kinds.has(listKind)) return { reason: 'ListKindConflict', message: used(listKind ?? '') }
-  return undefined
-}
-
-function allNames(names: DefinitionNames | undefined): string[] {
-  return names ? [names.plural, names.singular ?? '', ...(names.shortNames ?? [])].filter((name) => name !== '') : []
+/** Every version that ever was the storage version. */
+function rememberStorage(definition: Definition): void {
+  const storage = Array.isArray(definition.spec?.versions) ? storageVersion(definition)?.name : undefined
+  const stored = definition.status?.storedVersions ?? []
+  if (storage === undefined || stored.includes(storage)) return
+  definition.status = { ...definition.status, storedVersions: [...stored, storage] }
 }
 
 function specErrors(definition: Definition): FieldError[] {

@@ -50,7 +50,8 @@ export interface Definition extends KubeObject {
     preserveUnknownFields?: boolean
   }
   status?: {
-    conditions?: Condition[]
+    /** Null until the first conditions are written. */
+    conditions?: Condition[] | null
     acceptedNames?: DefinitionNames
     storedVersions?: string[]
   }

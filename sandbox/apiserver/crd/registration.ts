@@ -2,13 +2,14 @@
  * Serves the resources of established CustomResourceDefinitions from the moment they are written, and takes them away with their objects.
  */
 import type { KubeObject } from '../../../kube/objects.ts'
-import type { ApiContext } from '../context.ts'
+import { type ApiContext, timestamp } from '../context.ts'
 import { remove } from '../deletes.ts'
 import { crdKind, type Kind, storageId } from '../kind.ts'
 import type { Resource } from '../resource.ts'
-import { clone } from '../json.ts'
+import { clone, equal } from '../json.ts'
 import { removeFrom } from '../writes.ts'
 import { cleanupFinalizer, type Definition, type DefinitionVersion, isEstablished } from './definition.ts'
+import { establishedStatus } from './established.ts'
 import { customStrategy } from './custom-strategy.ts'
 import { customSchema } from './structural.ts'
 
@@ -25,10 +26,21 @@ export function followDefinitions(context: ApiContext): void {
       if (resource.kind.custom && gone) finishCleanup(context, resource)
       return
     }
-    const definition = object as Definition
+    const definition = gone ? (object as Definition) : established(context, resource, object as Definition)
     register(context, served, definition, gone)
     if (!gone && definition.metadata.deletionTimestamp !== undefined) cleanUp(context, definition)
   })
+}
+
+/** Writes the conditions the server's own controllers would write a moment later. */
+function established(context: ApiContext, resource: Resource, definition: Definition): Definition {
+  const others = resource.collection
+    .sorted()
+    .map((entry) => entry.object as Definition)
+    .filter(({ metadata }) => metadata.name !== definition.metadata.name)
+  const status = establishedStatus(definition, others, timestamp(context.clock.now()))
+  if (equal(status, definition.status)) return definition
+  return resource.collection.put({ ...clone(definition), status } as Definition).object as Definition
 }
 
 function register(context: ApiContext, served: Map<string, string[]>, definition: Definition, gone: boolean): void {
