@@ -124,9 +124,31 @@ describe('the DNS process', () => {
     }
   })
 
+  test('told to stop, it answers on while its endpoint goes', async () => {
+    const api = await startApiServer({ listen: [{ host: '127.0.0.1', port: 0 }] })
+    const [port, readyPort] = [await freePort(), await freePort()]
+    const flags = [`--listen=127.0.0.1:${port}`, `--ready-listen=127.0.0.1:${readyPort}`, '--lameduck=0.5']
+    const child = dnsProcess(`--server=${api.url}`, ...flags)
+    const resolver = new Resolver({ timeout: 1000, tries: 1 })
+    resolver.setServers([`127.0.0.1:${port}`])
+    const readiness = async () => (await fetch(`http://127.0.0.1:${readyPort}/ready`)).status
+    try {
+      await eventually(async () => assert.equal(await readiness(), 200))
+      const exited = once(child, 'exit')
+      child.kill('SIGTERM')
+      await eventually(async () => assert.equal(await readiness(), 503))
+      assert.deepEqual(await resolver.resolveNs('cluster.local'), ['ns.dns.cluster.local'])
+      assert.deepEqual(await exited, [0, null])
+    } finally {
+      child.kill('SIGKILL')
+      await api.close()
+    }
+  })
+
   const mistakes: [args: string[], message: RegExp][] = [
     [['--listen=53'], /--listen 53: want ADDRESS:PORT/],
     [['--nonsense'], /nonsense/],
+    [['--lameduck=soon'], /--lameduck soon: want seconds/],
     [['--kubeconfig=/does/not/exist'], /does\/not\/exist/],
   ]
   for (const [args, message] of mistakes) {

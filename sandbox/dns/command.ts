@@ -5,7 +5,7 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import { loadConnection, plainConnection } from '../../kube/connection.ts'
-import { systemClock } from '../../kube/clock.ts'
+import { sleep, systemClock } from '../../kube/clock.ts'
 import { type CommandIo, parseFlags, UsageError } from '../../kube/flags.ts'
 import { createHttpClient } from '../../kube/http-client.ts'
 import type { Log } from '../../kube/log.ts'
@@ -17,6 +17,7 @@ const usage = `Answers DNS questions about a cluster's Services.
   --listen ADDRESS:PORT        UDP and TCP (default 0.0.0.0:53)
   --ready-listen ADDRESS:PORT  HTTP /ready and /health (default 0.0.0.0:8181)
   --cluster-domain NAME        default cluster.local
+  --lameduck SECONDS           told to stop, answer on for so long while /ready says no (default 0)
   --kubeconfig FILE            otherwise KUBECONFIG, or the Pod's service account
   --server URL                 API server without credentials (http://host:port or unix:/path), instead of a kubeconfig
 `
@@ -27,6 +28,7 @@ export async function run(argv: readonly string[], io: CommandIo, log: Log): Pro
     listen: { type: 'string', default: '0.0.0.0:53' },
     'ready-listen': { type: 'string', default: '0.0.0.0:8181' },
     'cluster-domain': { type: 'string', default: 'cluster.local' },
+    lameduck: { type: 'string', default: '0' },
     kubeconfig: { type: 'string' },
     server: { type: 'string' },
     help: { type: 'boolean', short: 'h' },
@@ -37,6 +39,7 @@ export async function run(argv: readonly string[], io: CommandIo, log: Log): Pro
   }
   const listen = hostPort('--listen', String(values['listen']))
   const readyListen = hostPort('--ready-listen', String(values['ready-listen']))
+  const lameduckMs = milliseconds('--lameduck', String(values['lameduck']))
   const { server, kubeconfig } = values
   const connection =
     typeof server === 'string'
@@ -55,8 +58,9 @@ export async function run(argv: readonly string[], io: CommandIo, log: Log): Pro
     state.synced = true
     log.info({ serial: index.serial }, 'DNS server has seen the cluster')
     await aborted(io.signal)
-  } finally {
     state.synced = false
+    await sleep(systemClock, lameduckMs)
+  } finally {
     await Promise.all([following.stop(), dns.close(), closed(ready)])
     client.close()
   }
@@ -88,6 +92,11 @@ function aborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve()
     else signal.addEventListener('abort', () => resolve(), { once: true })
   })
+}
+
+function milliseconds(flag: string, text: string): number {
+  if (!/^\d+(\.\d+)?$/.test(text)) throw new UsageError(`${flag} ${text}: want seconds, like 1 or 0.5`)
+  return Number(text) * 1000
 }
 
 /** `1.2.3.4:53`, `[::]:53`. */
