@@ -67,10 +67,9 @@ describe('the DNS process', () => {
     resolver.setServers([`127.0.0.1:${port}`])
     try {
       await controllers.synced
-      for (const manifest of dnsManifests({ address: '10.96.0.10' })) {
-        if (manifest.kind === 'Service') await client.create(types.services, manifest as never)
-        else await client.create(types.deployments, manifest as never)
-      }
+      const [dnsService, dnsDeployment] = dnsManifests({ address: '10.96.0.10' })
+      await client.create(types.services, dnsService)
+      await client.create(types.deployments, dnsDeployment)
       await eventually(async () => assert.equal((await fetch(`http://127.0.0.1:${readyPort}/ready`)).status, 200))
       assert.deepEqual(await eventually(() => resolver.resolve4('kube-dns.kube-system.svc.cluster.local')), [
         '10.96.0.10',

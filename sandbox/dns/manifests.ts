@@ -46,7 +46,13 @@ export function dnsManifests(options: DnsManifestOptions): [Service, Deployment]
             {
               name: 'coredns',
               image: 'dns',
-              args: ['--listen=0.0.0.0:53', `--ready-listen=0.0.0.0:${readyPort}`, `--cluster-domain=${clusterDomain}`],
+              args: [
+                '--listen=0.0.0.0:53',
+                `--ready-listen=0.0.0.0:${readyPort}`,
+                `--cluster-domain=${clusterDomain}`,
+                // Every proxy learns within this that the Pod is going; until then questions still come.
+                '--lameduck=1',
+              ],
               ports: [
                 { name: 'dns', protocol: 'UDP', containerPort: 53 },
                 { name: 'dns-tcp', protocol: 'TCP', containerPort: 53 },
