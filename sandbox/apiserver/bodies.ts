@@ -5,11 +5,14 @@ import { parse as parseYaml } from 'yaml'
 import type { KubeObject } from '../../kube/objects.ts'
 import type { WriteOptions } from './context.ts'
 import { badRequest, unsupportedMediaType } from './failure.ts'
-import { isObject } from './json.ts'
+import { isObject, plainText, textAt } from './json.ts'
 import { apiVersionOf } from './reads.ts'
 import type { ApiRequest } from './request.ts'
 import type { ObjectSchema, Resource } from './resource.ts'
 import { DecodeError, decodeFailure } from './schema/decode.ts'
+import { definitionName } from './schema/openapi.ts'
+import { invalid } from './strategies/field-error.ts'
+import { invalidFailure } from './strategies/status-failure.ts'
 
 /** Body types that are read; protobuf is refused, so that clients fall back to JSON. */
 export const readable = ['application/json', 'application/yaml'] as const
@@ -18,14 +21,24 @@ export function mediaType(header: string | undefined): string {
   return (header ?? '').split(';')[0]?.trim().toLowerCase() ?? ''
 }
 
-/** The body as a JSON tree; undefined when there is none. */
-export function parseBody(request: ApiRequest): unknown {
+/** The body as a JSON tree; undefined when there is none. Throws SyntaxError when it is not JSON. */
+function readTree(request: ApiRequest): unknown {
   const { body } = request
   if (body === undefined || body === '') return undefined
   const type = mediaType(request.headers['content-type'])
   if (type === 'application/yaml') return parseText(body, parseYaml)
   if (type !== '' && type !== 'application/json' && type !== '*/*') throw unsupportedMediaType(readable)
-  return parseText(body, JSON.parse)
+  return JSON.parse(body)
+}
+
+/** The body as a JSON tree; undefined when there is none. */
+export function parseBody(request: ApiRequest): unknown {
+  try {
+    return readTree(request)
+  } catch (error) {
+    if (error instanceof SyntaxError) throw badRequest(`error decoding: ${error.message}`)
+    throw error
+  }
 }
 
 export function parseText(body: string, parse: (text: string) => unknown): unknown {
@@ -45,9 +58,42 @@ export function readObject(
   name: string | undefined,
   options: WriteOptions,
 ): { object: KubeObject; warnings: string[] } {
-  const body = parseBody(request)
-  if (!isObject(body)) throw badRequest('unable to decode the request body: an object is expected')
+  const body = parsedFor(request, resource)
   return checkObject(body, resource, namespace, name, options)
+}
+
+/** Longest piece of a body that a message repeats. */
+const shownBytes = 30
+
+function parsedFor(request: ApiRequest, { kind }: Resource): Record<string, unknown> {
+  const unrecognized = (why: string) =>
+    badRequest(`the object provided is unrecognized (must be of type ${kind.type.kind}): ${why}`)
+  const text = request.body ?? ''
+  let body: unknown
+  try {
+    body = readTree(request)
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+    const hex = Buffer.from(text).subarray(0, shownBytes).toString('hex')
+    throw unrecognized(`couldn't get version/kind; json parse error: ${error.message} (${hex})`)
+  }
+  if (body === undefined) {
+    throw unrecognized("couldn't get version/kind; json parse error: unexpected end of JSON input (<empty>)")
+  }
+  if (!isObject(body)) {
+    const what = Array.isArray(body) ? 'array' : typeof body
+    const into =
+      'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
+    const hex = Buffer.from(text).subarray(0, shownBytes).toString('hex')
+    throw unrecognized(
+      `couldn't get version/kind; json parse error: json: cannot unmarshal ${what} into Go value of type ${into} (${hex})`,
+    )
+  }
+  if (kind.custom && plainText(body['kind']) === '') {
+    const shown = text.length > shownBytes ? `${text.slice(0, shownBytes)} ...` : text
+    throw unrecognized(`Object 'Kind' is missing in '${text}' (${shown})`)
+  }
+  return body
 }
 
 /** Fills and checks kind, apiVersion, namespace and name, then applies the schema. Takes `body` over. */
@@ -87,21 +133,36 @@ export function checkObject(
   return { object, warnings: applySchema(object, resource, options, refuse) }
 }
 
+/** A built-in kind may leave kind and apiVersion to the path, a custom one may not. */
 function checkIdentity(body: Record<string, unknown>, resource: Resource): void {
-  const { kind: wanted } = resource.kind.type
+  const { kind: wanted, version: shortVersion } = resource.kind.type
   const version = apiVersionOf(resource)
-  body['kind'] ??= wanted
-  body['apiVersion'] ??= version
-  if (body['apiVersion'] !== version) {
-    throw badRequest(
-      `the API version in the data (${String(body['apiVersion'])}) does not match the expected API version (${version})`,
-    )
+  if (!resource.kind.custom) {
+    body['kind'] ??= wanted
+    body['apiVersion'] ??= version
   }
-  if (body['kind'] !== wanted) {
-    throw badRequest(
-      `${String(body['kind'])} in version ${JSON.stringify(resource.kind.type.version)} cannot be handled as a ${wanted}: no kind ${JSON.stringify(String(body['kind']))} is registered for version ${JSON.stringify(version)} in scheme "pkg/runtime/scheme.go:111"`,
-    )
+  const kind = plainText(body['kind'])
+  const apiVersion = plainText(body['apiVersion'])
+  if (kind === wanted && apiVersion === version) return
+  if (resource.kind.custom) {
+    if (apiVersion !== version) throw versionMismatch(apiVersion, version)
+    const name = textAt(body, 'metadata', 'name')
+    const given = { group: resource.kind.type.group, kind }
+    throw invalidFailure(given, name, [invalid('kind', kind, `must be ${wanted}`)])
   }
+  const [group, given] = apiVersion.includes('/') ? apiVersion.split('/') : ['', apiVersion]
+  const known = definitionName(group ?? '', given ?? '', kind) !== undefined
+  const internal = resource.kind.type.group === '' ? 'core' : resource.kind.type.group.split('.')[0]
+  const why = known
+    ? `converting (${given}.${kind}) to (${internal}.${wanted}): unknown conversion`
+    : `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in scheme "pkg/runtime/scheme.go:111"`
+  throw badRequest(
+    `${kind} in version ${JSON.stringify(given ?? shortVersion)} cannot be handled as a ${wanted}: ${why}`,
+  )
+}
+
+function versionMismatch(given: string, expected: string): Error {
+  return badRequest(`the API version in the data (${given}) does not match the expected API version (${expected})`)
 }
 
 /** How a body that does not decode is refused. */

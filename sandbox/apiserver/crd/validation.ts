@@ -51,6 +51,18 @@ function typeErrors(value: unknown, raw: RawSchema, path: string): FieldError[] 
   return []
 }
 
+/** Patterns are RE2; what JavaScript cannot compile is not judged. */
+function matches(pattern: string, value: string): boolean {
+  for (const flags of ['u', '']) {
+    try {
+      return new RegExp(pattern, flags).test(value)
+    } catch {
+      // RE2 allows escapes that the stricter mode refuses.
+    }
+  }
+  return true
+}
+
 /** The first fault only, as the Go validator reports it. */
 function textErrors(value: string, raw: RawSchema, path: string): FieldError[] {
   const { minLength, maxLength, pattern } = raw
@@ -59,7 +71,7 @@ function textErrors(value: string, raw: RawSchema, path: string): FieldError[] {
   if (typeof minLength === 'number' && length < minLength) {
     return [invalid(path, value, body(path, `should be at least ${minLength} chars long`))]
   }
-  if (typeof pattern === 'string' && !new RegExp(pattern, 'u').test(value)) {
+  if (typeof pattern === 'string' && !matches(pattern, value)) {
     return [invalid(path, value, body(path, `should match '${pattern}'`))]
   }
   return []
