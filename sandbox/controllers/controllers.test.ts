@@ -4,6 +4,7 @@ import { isApiError } from '../../kube/client.ts'
 import { listAll } from '../../kube/list-all.ts'
 import type { EndpointSlice, KubeObject } from '../../kube/objects.ts'
 import * as types from '../../kube/resources.ts'
+import { customResourceDefinitions } from './cleanup/tracked-kinds.ts'
 import { type Cluster, deployment, node, pod, service, startCluster } from './testing.ts'
 
 /** Runs `story` in a cluster of its own; the controllers must leave nothing running behind. */
@@ -336,6 +337,37 @@ describe('cleanup', () => {
       await cluster.run(3)
       await cluster.settle(2000)
       await assert.rejects(cluster.client.get(types.namespaces, { name: 'shop' }), (error) => isApiError(error, 404))
+    }))
+
+  test('custom resources are followed from the day their definition is served', () =>
+    inCluster(async (cluster) => {
+      const owner = await cluster.client.create(types.configMaps, { metadata: at('owner') })
+      const versions = [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object' } } }]
+      const names = { plural: 'gadgets', singular: 'gadget', kind: 'Gadget', listKind: 'GadgetList' }
+      const definition = {
+        metadata: { name: 'gadgets.example.com' },
+        spec: { group: 'example.com', scope: 'Namespaced' as const, names, versions },
+      }
+      await cluster.client.create(customResourceDefinitions, definition)
+      await cluster.settle()
+      const gadgets = types.resourceType('example.com/v1', 'Gadget', 'gadgets', true)
+      const owned = (name: string, uid: string) => ({
+        apiVersion: 'example.com/v1',
+        kind: 'Gadget',
+        metadata: { ...at(name), ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'owner', uid }] },
+      })
+      await cluster.client.create(gadgets, owned('kept', owner.metadata.uid ?? ''))
+      await cluster.client.create(gadgets, owned('stray', 'another-uid'))
+      await cluster.settle()
+      assert.deepEqual(
+        (await all(cluster, gadgets)).map(({ metadata }) => metadata.name),
+        ['kept'],
+      )
+      await cluster.client.remove(types.configMaps, at('owner'))
+      await cluster.settle()
+      assert.deepEqual(await all(cluster, gadgets), [])
+      await cluster.client.remove(customResourceDefinitions, { name: 'gadgets.example.com' })
+      await cluster.settle()
     }))
 
   test('an object whose owner never was is garbage, one with a living owner is not', () =>

@@ -28,6 +28,7 @@ interface CustomResourceDefinition extends KubeObject {
     names: { kind: string; plural: string }
     versions: { name: string; served: boolean; storage: boolean }[]
   }
+  status?: { conditions?: { type: string; status: string }[] }
 }
 
 export const customResourceDefinitions = types.resourceType<CustomResourceDefinition>(
@@ -53,7 +54,9 @@ export const namespacedTypes: readonly types.ResourceType[] = [
   types.events,
 ]
 
-export function customType({ spec }: CustomResourceDefinition): types.ResourceType | undefined {
+/** Undefined while the API server does not serve it. */
+export function customType({ spec, status }: CustomResourceDefinition): types.ResourceType | undefined {
+  if (!status?.conditions?.some(({ type, status }) => type === 'Established' && status === 'True')) return undefined
   const version =
     spec.versions.find(({ storage, served }) => storage && served) ?? spec.versions.find(({ served }) => served)
   if (version === undefined) return undefined

@@ -13,7 +13,12 @@ function node(name: string, spec: Node['spec'] = {}, ready: 'True' | 'False' = '
 }
 
 const pod = (spec: Partial<Pod['spec']> = {}): Pod => ({ metadata: { name: 'p' }, spec: { containers: [], ...spec } })
-const load = (its: Node, siblings = 0, pods = 0): NodeLoad => ({ node: its, siblings, pods })
+const load = (its: Node, siblings = 0, pods = 0, ports: string[] = []): NodeLoad => ({
+  node: its,
+  siblings,
+  pods,
+  hostPorts: new Set(ports),
+})
 const taint = (effect: Taint['effect'], value?: string): Taint => ({ key: 'k', effect, ...(value && { value }) })
 
 describe('placing a Pod', () => {
@@ -36,6 +41,19 @@ describe('placing a Pod', () => {
         '0/4 nodes are available: 1 node(s) were not ready, 1 node(s) were unschedulable, 2 node(s) had untolerated taint {k: v}.',
     })
     assert.deepEqual(place(pod(), []), { unschedulable: 'no nodes available to schedule pods' })
+  })
+
+  test('a port of the node is taken once, by number and protocol', () => {
+    const containers = [{ name: 'c', ports: [{ containerPort: 53, hostPort: 5353, protocol: 'UDP' as const }] }]
+    const loads = [load(node('a'), 0, 0, ['UDP/5353']), load(node('b'), 5, 5, ['TCP/5353', 'UDP/53'])]
+    assert.deepEqual(place(pod({ containers }), loads), { node: 'b' })
+    assert.deepEqual(place(pod({ containers, hostNetwork: true }), loads.slice(0, 1)), {
+      unschedulable: "0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports.",
+    })
+    const shared = [{ name: 'c', ports: [{ containerPort: 53, protocol: 'UDP' as const }] }]
+    assert.deepEqual(place(pod({ containers: shared, hostNetwork: true }), [load(node('b'), 0, 0, ['TCP/53'])]), {
+      node: 'b',
+    })
   })
 
   const refusals: [what: string, its: Pod, at: Node, refused: boolean][] = [

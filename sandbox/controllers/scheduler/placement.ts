@@ -9,6 +9,8 @@ export interface NodeLoad {
   /** Pods of the same owner on it. */
   siblings: number
   pods: number
+  /** Of the Pods on it, as hostPorts names them. */
+  hostPorts: ReadonlySet<string>
 }
 
 export type Placement = { node: string } | { unschedulable: string }
@@ -17,7 +19,7 @@ export function place(pod: Pod, loads: readonly NodeLoad[]): Placement {
   const fitting: NodeLoad[] = []
   const reasons = new Map<string, number>()
   for (const load of loads) {
-    const reason = refusal(pod, load.node)
+    const reason = refusal(pod, load.node) ?? portConflict(pod, load)
     if (reason === undefined) fitting.push(load)
     else reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
   }
@@ -45,6 +47,21 @@ export function refusal(pod: Pod, { metadata, spec, status }: Node): string | un
   const wanted = Object.entries(pod.spec.nodeSelector ?? {})
   if (wanted.some(([key, value]) => labels[key] !== value)) return "node(s) didn't match Pod's node affinity/selector"
   return undefined
+}
+
+/** The ports a Pod takes of its node, as `TCP/8080`; with the host's network every container port is one. */
+export function hostPorts({ spec }: Pod): string[] {
+  return spec.containers.flatMap(({ ports = [] }) =>
+    ports.flatMap(({ hostPort, containerPort, protocol = 'TCP' }) => {
+      const port = hostPort ?? (spec.hostNetwork === true ? containerPort : undefined)
+      return port === undefined ? [] : [`${protocol}/${port}`]
+    }),
+  )
+}
+
+function portConflict(pod: Pod, load: NodeLoad): string | undefined {
+  const taken = hostPorts(pod).some((port) => load.hostPorts.has(port))
+  return taken ? "node(s) didn't have free ports for the requested pod ports" : undefined
 }
 
 const unschedulableTaint: Taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' }

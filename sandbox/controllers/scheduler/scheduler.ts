@@ -1,30 +1,34 @@
 /**
  * Gives Pods without a node one, by the Pod's `binding` subresource; Pods with a node are left alone.
  * One worker: each choice sees the ones before it. A Pod that fits nowhere gets the PodScheduled condition and comes again
- * with the next change of a node. Keys: `namespace/pod`.
+ * with the next change of a node
+ * or the end of another Pod. Keys: `namespace/pod`.
  */
 import { type EventRecorder, referenceTo } from '../../../kube/event-recorder.ts'
-import { nameFromKey } from '../../../kube/key.ts'
+import { keyOf, nameFromKey } from '../../../kube/key.ts'
 import type { Pod } from '../../../kube/objects.ts'
 import { pods as podsType } from '../../../kube/resources.ts'
 import { controllerOf } from '../deployments/claims.ts'
 import { createLoop, type Loop } from '../loop.ts'
 import { byNode, type Surroundings, type World } from '../world.ts'
 import { bindPod } from './binding.ts'
-import { type NodeLoad, place } from './placement.ts'
+import { hostPorts, type NodeLoad, place } from './placement.ts'
 
 export function scheduler(world: World, surroundings: Surroundings, recorder: EventRecorder): Loop {
   const loop = createLoop('scheduler', surroundings, 1)
   const { client, clock } = surroundings
   /** Bound by us, and the cache does not show it yet. */
   const assumed = new Map<string, string>()
+  const addWaiting = () => {
+    for (const pod of world.pods.cache.indexed(byNode, '')) loop.add(keyOf(pod))
+  }
   world.pods.cache.onChange(({ key, before, after }) => {
+    // Its ports are free.
+    if (after === undefined) addWaiting()
     if (after === undefined || after.spec.nodeName) assumed.delete(before?.metadata.uid ?? after?.metadata.uid ?? '')
     if (after !== undefined && isWaiting(after)) loop.add(key)
   })
-  world.nodes.cache.onChange(() => {
-    for (const { metadata } of world.pods.cache.indexed(byNode, '')) loop.add(`${metadata.namespace}/${metadata.name}`)
-  })
+  world.nodes.cache.onChange(addWaiting)
   loop.reconcileWith(async (key, signal) => {
     const pod = world.pods.cache.at(key)
     if (pod === undefined || !isWaiting(pod) || assumed.has(pod.metadata.uid ?? '')) return
@@ -46,20 +50,26 @@ export function scheduler(world: World, surroundings: Surroundings, recorder: Ev
   return loop
 }
 
-function isWaiting({ metadata, spec, status }: Pod): boolean {
-  const finished = status?.phase === 'Failed' || status?.phase === 'Succeeded'
-  return !spec.nodeName && metadata.deletionTimestamp === undefined && !finished
+function isWaiting(pod: Pod): boolean {
+  return !pod.spec.nodeName && pod.metadata.deletionTimestamp === undefined && !isFinished(pod)
+}
+
+function isFinished({ status }: Pod): boolean {
+  return status?.phase === 'Failed' || status?.phase === 'Succeeded'
 }
 
 function nodeLoads(pod: Pod, world: World, assumed: ReadonlyMap<string, string>): NodeLoad[] {
   const owner = controllerOf(pod)?.uid
-  const loads = new Map<string, NodeLoad>()
+  const loads = new Map<string, NodeLoad & { hostPorts: Set<string> }>()
   for (const node of world.nodes.cache.values()) {
-    loads.set(node.metadata.name ?? '', { node, siblings: 0, pods: 0 })
+    loads.set(node.metadata.name ?? '', { node, siblings: 0, pods: 0, hostPorts: new Set() })
   }
   for (const other of world.pods.cache.values()) {
     const load = loads.get(other.spec.nodeName || (assumed.get(other.metadata.uid ?? '') ?? ''))
-    if (load === undefined || other.metadata.deletionTimestamp !== undefined) continue
+    if (load === undefined) continue
+    // A Pod on its way out counts no more, but its ports are taken until it is gone.
+    for (const port of isFinished(other) ? [] : hostPorts(other)) load.hostPorts.add(port)
+    if (other.metadata.deletionTimestamp !== undefined) continue
     load.pods++
     if (owner !== undefined && controllerOf(other)?.uid === owner) load.siblings++
   }
