@@ -13,7 +13,7 @@ import { scheduler } from './scheduler/scheduler.ts'
 import { type Surroundings, startWorld, stopWorld, worldSynced } from './world.ts'
 
 export interface Controllers {
-  /** Resolves when every cache is complete; nothing is written before. */
+  /** Resolves when every cache is complete; nothing is written before. Stays pending when stopped earlier. */
   readonly synced: Promise<void>
   /** Resolves when the last request is closed. */
   stop(): Promise<void>

@@ -2,7 +2,12 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
 import { listAll } from '../../kube/list-all.ts'
+import { silent } from '../../kube/log.ts'
 import * as types from '../../kube/resources.ts'
+import { createVirtualClock } from '../../kube/virtual-clock.ts'
+import { createApi } from '../apiserver/api.ts'
+import { inProcessClient } from '../apiserver/in-process-client.ts'
+import { startControllers } from './controllers.ts'
 import { type Cluster, deployment, service, startCluster } from './testing.ts'
 
 type Action =
@@ -98,9 +103,20 @@ describe('the controllers on a bad day', () => {
         }
         assert.equal(cluster.clock.pending, 0, 'a timer was left behind')
       }),
-      { numRuns: 25 },
+      { numRuns: 15 },
     )
   })
+})
+
+test('stopped before they have seen anything, they leave nothing behind', async () => {
+  const clock = createVirtualClock()
+  const api = createApi({ clock, random: () => 0.5 })
+  api.faults.add({ kind: 'hang' })
+  const client = inProcessClient(api)
+  const controllers = startControllers({ client, clock, random: () => 0.5, log: silent })
+  await clock.advance(5000)
+  await controllers.stop()
+  assert.equal(clock.pending, 0)
 })
 
 async function versions({ client }: Cluster): Promise<string[]> {

@@ -12,7 +12,6 @@ type Reconcile = (key: string, signal: AbortSignal) => Promise<WorkResult>
 
 export interface Loop {
   add(key: string): void
-  addAfter(key: string, ms: number): void
   /** What to do with a key; said once, before `start`. */
   reconcileWith(reconcile: Reconcile): void
   /** Begins to work on the keys, also those that were added before. */
@@ -27,7 +26,6 @@ export function createLoop(name: string, { clock, random, log }: Surroundings, w
   let running: Promise<void> = Promise.resolve()
   return {
     add: (key) => queue.add(key),
-    addAfter: (key, ms) => queue.addAfter(key, ms),
     reconcileWith(reconcile) {
       work = reconcile
     },
