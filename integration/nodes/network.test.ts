@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import type { ChildProcess } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { listNamespaces, runIn, spawnIn } from '../../sandbox/nodes/netns.ts'
@@ -61,6 +63,24 @@ describe('network', { skip, timeout: 60_000 }, () => {
       ))
   }
 
+  test('a relay in a namespace carries TCP to a unix socket of the machine, another one the other way', async () => {
+    const api = createServer((socket) => socket.end('machine'))
+    const apiSocket = join(network.instance.folder, 'api.sock')
+    await new Promise<void>((resolve) => api.listen(apiSocket, resolve))
+    const inward = await relayIn('cp', [`tcp:${bridgeAddress('cp', 'IPv4')}:6443`, `unix:${apiSocket}`])
+    const publishSocket = join(network.instance.folder, 'publish.sock')
+    const outward = await relayIn('client', [`unix:${publishSocket}`, `tcp:${bridgeAddress('cp', 'IPv4')}:6443`])
+    try {
+      assert.equal(await readAll(publishSocket), 'machine')
+    } finally {
+      for (const relay of [inward, outward]) {
+        relay.kill('SIGTERM')
+        assert.deepEqual(await exitOf(relay), { code: 0, signal: null })
+      }
+      await new Promise((resolve) => api.close(resolve))
+    }
+  })
+
   test('a Pod sees the files that were bound for it, and its host name', async () => {
     const result = await runIn(pods[0]?.namespace ?? '', ['sh', '-c', 'hostname; cat /etc/resolv.conf'], {
       binds: { '/etc/resolv.conf': '/etc/hostname' },
@@ -114,6 +134,28 @@ async function echoIn(namespace: string, pod: string): Promise<void> {
   await new Promise((resolve) =>
     child.stdout?.on('data', (text: Buffer) => text.includes('HTTP') && resolve(undefined)),
   )
+}
+
+async function relayIn(role: string, addresses: string[]): Promise<ChildProcess> {
+  const argv = [process.execPath, join(images, '../relay-main.ts'), ...addresses]
+  const relay = spawnIn(namespaceOf(name, role), argv, { stdio: ['ignore', 'pipe', 'inherit'] })
+  await new Promise((resolve, reject) => {
+    relay.stdout?.once('data', resolve)
+    relay.once('exit', reject)
+  })
+  return relay
+}
+
+function readAll(socketPath: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = ''
+    connect(socketPath)
+      .on('data', (chunk) => {
+        text += chunk.toString()
+      })
+      .on('end', () => resolve(text))
+      .on('error', reject)
+  })
 }
 
 async function ask(from: string, address: string): Promise<{ pod: string; client: string }> {

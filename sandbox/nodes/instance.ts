@@ -6,7 +6,7 @@
  */
 import { linkSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import type { Clock } from '../../kube/clock.ts'
+import { type Clock, sleep } from '../../kube/clock.ts'
 import { deleteNamespaces, listNamespaces, pidsIn } from './netns.ts'
 import { endProcesses, identify, isAlive, type ProcessIdentity } from './processes.ts'
 
@@ -112,13 +112,18 @@ export function namespacesOf(instance: string): string[] {
   return listNamespaces().filter((name) => role.test(name) && name.replace(role, '') === `rs-${instance}`)
 }
 
-/** Order matters: processes, then namespaces, then the folder, the record last: a cut anywhere leaves the record for the next sweep. */
+/**
+ * Order matters: processes, then namespaces, then the folder, the record last: a cut anywhere leaves the record for the next sweep.
+ * An `ip` that the dead owner had just started may still be adding namespaces, so it is looked at until there are none.
+ */
 async function removeInstance(name: string, folder: string, clock: Clock): Promise<void> {
-  const namespaces = namespacesOf(name)
-  const inside = pidsIn(namespaces).flatMap((pid) => identify(pid) ?? [])
   await endProcesses(recordedProcesses(folder), { clock, graceMs: 2000 })
-  await endProcesses(inside, { clock, graceMs: 0 })
-  await deleteNamespaces(namespaces)
+  for (let found = namespacesOf(name); found.length > 0; found = namespacesOf(name)) {
+    const inside = pidsIn(found).flatMap((pid) => identify(pid) ?? [])
+    await endProcesses(inside, { clock, graceMs: 0 })
+    await deleteNamespaces(found)
+    await sleep(clock, 10)
+  }
   if (basename(folder) === name && basename(dirname(folder)).startsWith('roadstead-'))
     rmSync(folder, { recursive: true, force: true })
   rmSync(recordFile(name), { force: true })

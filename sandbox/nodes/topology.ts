@@ -18,6 +18,8 @@ export const clusterCidrs: Record<Family, string> = { IPv4: '10.244.0.0/16', IPv
 export const serviceCidrs: Record<Family, string> = { IPv4: '10.96.0.0/16', IPv6: 'fd00:96::/112' }
 export const loadBalancerPools: Record<Family, string> = { IPv4: '203.0.113.0/24', IPv6: '2001:db8:113::/64' }
 export const dnsServiceAddress = '10.96.0.10'
+/** Of Service default/kubernetes. */
+export const apiServerAddress = '10.96.0.1'
 export const apiPort = 6443
 /** Node numbers fit the bridge's addresses below the load balancer's. */
 export const maxNodes = 200
