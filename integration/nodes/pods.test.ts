@@ -94,8 +94,9 @@ describe('Pod runtime', { skip, timeout: 120_000 }, () => {
   })
 
   test('a process that ignores SIGTERM is killed after the grace period', async () => {
-    const command = ['sh', '-c', 'trap "" TERM; sleep 60 & while :; do wait; done']
-    await world.create('stubborn', { terminationGracePeriodSeconds: 1, container: { command } })
+    const script = 'process.on("SIGTERM", () => {}); require("http").createServer((q, r) => r.end()).listen(8080)'
+    const command = [process.execPath, '-e', script]
+    await world.create('stubborn', { terminationGracePeriodSeconds: 1, container: { command, readinessProbe } })
     await world.until('stubborn', isReady)
     const began = Date.now()
     await world.client.remove(pods, { namespace: 'default', name: 'stubborn' })

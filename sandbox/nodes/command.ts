@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process'
 
-export class CommandError extends Error {
+class CommandError extends Error {
   override readonly name = 'CommandError'
   readonly argv: readonly string[]
   readonly code: number | undefined

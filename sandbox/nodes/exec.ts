@@ -25,7 +25,7 @@ export interface ExecOptions {
   env: Readonly<Record<string, string | undefined>>
 }
 
-export interface ExecPlace extends EnterOptions {
+interface ExecPlace extends EnterOptions {
   netns: string
 }
 

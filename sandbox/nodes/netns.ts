@@ -8,11 +8,11 @@ import { readdirSync, readlinkSync, statSync } from 'node:fs'
 import { type CommandOptions, type CommandResult, command, tryCommand } from './command.ts'
 import { quietSysctls } from './sysctls.ts'
 
-export const netnsFolder = '/run/netns'
+const netnsFolder = '/run/netns'
 const ours = /^rs-[a-z0-9][a-z0-9-]*$/
 
 /** The path that nsenter takes. Throws RangeError for a name that is not ours. */
-export function netnsPath(name: string): string {
+function netnsPath(name: string): string {
   if (!ours.test(name)) throw new RangeError(`not a sandbox namespace: ${JSON.stringify(name)} (rs-<lower case>)`)
   return `${netnsFolder}/${name}`
 }
@@ -51,7 +51,7 @@ export async function ipBatch(lines: readonly string[], namespace?: string): Pro
 }
 
 /** Writes sysctls (`net/ipv4/ip_forward` -> value) inside the namespace; missing keys are skipped (a kernel without that feature). */
-export async function setSysctls(namespace: string, values: Readonly<Record<string, string>>): Promise<void> {
+async function setSysctls(namespace: string, values: Readonly<Record<string, string>>): Promise<void> {
   const lines = Object.entries(values).map(([key, value]) => `set_key ${key} ${value}`)
   const script = `set_key() { f=/proc/sys/$1; shift; [ ! -e "$f" ] || echo "$@" > "$f"; }\nset -e\n${lines.join('\n')}\n`
   await command(enter(namespace, ['sh']), { input: script })

@@ -14,7 +14,7 @@ const leaseSeconds = 40
 const renewMs = 10_000
 
 /** `roadstead-local://<instance>/<node>`. */
-export function providerId(instance: string, node: string): string {
+function providerId(instance: string, node: string): string {
   return `roadstead-local://${instance}/${node}`
 }
 

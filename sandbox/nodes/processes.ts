@@ -25,7 +25,7 @@ export function isAlive(process: ProcessIdentity): boolean {
 }
 
 /** Signals exactly this process; false when it is gone. */
-export function signalProcess(target: ProcessIdentity, signal: NodeJS.Signals): boolean {
+function signalProcess(target: ProcessIdentity, signal: NodeJS.Signals): boolean {
   if (!isAlive(target)) return false
   try {
     return process.kill(target.pid, signal)

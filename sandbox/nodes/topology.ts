@@ -71,7 +71,7 @@ export interface NetworkChange {
   settings: readonly IpStep[]
 }
 
-export type Role = 'router' | 'client' | 'lb' | 'cp'
+type Role = 'router' | 'client' | 'lb' | 'cp'
 
 /** `rs-<instance>-<role>`. */
 export function namespaceOf(instance: string, role: string): string {

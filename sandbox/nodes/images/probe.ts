@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util'
 import { type Attempt, httpAttempts, tcpAttempts, udpAttempts } from './attempts.ts'
 import { createTally, type ProbeReport } from './tally.ts'
 
-export interface ProbeOptions {
+interface ProbeOptions {
   /** Requests in total; 0: no limit. */
   count: number
   /** Requests per second; 0: as fast as `concurrency` allows. */
@@ -50,7 +50,7 @@ export async function probeCommand(
 }
 
 /** Throws RangeError for a kind it does not know. */
-export async function runProbe(
+async function runProbe(
   kind: string,
   target: string,
   options: ProbeOptions,
