@@ -115,10 +115,11 @@ describe('the informer goes on', () => {
       list: (_call, response) => json(response, listOf(1, [])),
       watch: (call, response) => {
         response.writeHead(200)
-        if (call > 0) return response.write(line('ADDED', versioned('b', 3)))
-        response.write(line('ADDED', versioned('a', 2)) + '{"type":"ADDED","obj', () =>
-          setImmediate(() => response.socket?.destroy()),
-        )
+        if (call > 0) response.write(line('ADDED', versioned('b', 3)))
+        else
+          response.write(line('ADDED', versioned('a', 2)) + '{"type":"ADDED","obj', () =>
+            setImmediate(() => response.socket?.destroy()),
+          )
       },
     })
     await until(() => i.informer.cache.size === 2)
