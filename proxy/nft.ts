@@ -2,14 +2,18 @@
 import { spawn } from 'node:child_process'
 import { WriteError } from './writer.ts'
 
-/** Runs `nft -f -` with this text and resolves with what it printed. Rejects with WriteError: nothing of the text happened. */
-export type RunNft = (text: string) => Promise<string>
+export interface Nft {
+  /** `nft -f -` with this text: one transaction. Rejects with WriteError, and then nothing of it happened. */
+  load(text: string): Promise<void>
+  /** `nft list ...`, what it printed. One object a call: in one file nft 1.0.6 finds only what the last command names. */
+  list(...what: readonly string[]): Promise<string>
+}
 
 /** @param program `nft`, or a path to it */
-export function nftProgram(program = 'nft'): RunNft {
-  return (text) =>
-    new Promise((resolve, reject) => {
-      const child = spawn(program, ['-f', '-'], { stdio: ['pipe', 'pipe', 'pipe'] })
+export function nftProgram(program = 'nft'): Nft {
+  const run = (args: readonly string[], text: string) =>
+    new Promise<string>((resolve, reject) => {
+      const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] })
       const output: Buffer[] = []
       let complaint = ''
       child.stdout.on('data', (part: Buffer) => output.push(part))
@@ -28,4 +32,10 @@ export function nftProgram(program = 'nft'): RunNft {
       })
       child.stdin.end(text)
     })
+  return {
+    async load(text) {
+      await run(['-f', '-'], text)
+    },
+    list: (...what) => run(['list', ...what], ''),
+  }
 }

@@ -8,6 +8,7 @@ import { type Address, contains, type Family, families, outermost, parseCidr, ra
 import { type ElementId, elementId, type MapName } from './elements.ts'
 import { type Place, portEndpoints, reachable } from './endpoints.ts'
 import { clusterIps, type Frontend, frontends, isProxied } from './frontends.ts'
+import { remembersClients } from './skeleton.ts'
 import { place as placeInSlots } from './slots.ts'
 
 export interface NodeFacts extends Place {
@@ -97,23 +98,25 @@ function forward(
   pool: (scope: 'cluster' | 'local') => readonly string[],
   put: Put,
 ): void {
-  const aim = (verdicts: MapName, targets: MapName, chain: 'n' | 'l', slots: readonly string[]) => {
+  const seconds = affinitySeconds(service)
+  const byClient = seconds !== undefined && !remembersClients(front.family)
+  const aim = (verdicts: MapName, targets: MapName, chain: string, slots: readonly string[]) => {
     put(verdicts, front.key, slots.length === 0 ? 'drop' : `goto ${chain}${slots.length}`)
     slots.forEach((target, slot) => put(targets, `${front.key} . ${slot}`, target))
   }
+  const anywhere = byClient ? 's' : 'n'
   if (front.kind === 'cluster-ip') {
-    aim('svc', 'ep', 'n', pool(service.spec.internalTrafficPolicy === 'Local' ? 'local' : 'cluster'))
+    aim('svc', 'ep', anywhere, pool(service.spec.internalTrafficPolicy === 'Local' ? 'local' : 'cluster'))
   } else if (externalPolicy === 'Local') {
     // Pods and the node itself are sent everywhere (as if they had used the ClusterIP); all others to this node's endpoints only.
     put('local-vips', front.key)
-    aim('svc', 'ep', 'n', pool('cluster'))
-    aim('svc-local', 'ep-local', 'l', pool('local'))
+    aim('svc', 'ep', anywhere, pool('cluster'))
+    aim('svc-local', 'ep-local', byClient ? 'r' : 'l', pool('local'))
   } else {
     put('masq', front.key)
-    aim('svc', 'ep', 'n', pool('cluster'))
+    aim('svc', 'ep', anywhere, pool('cluster'))
   }
-  const seconds = affinitySeconds(service)
-  if (seconds !== undefined) put('learn', front.key, `goto t${seconds}`)
+  if (seconds !== undefined && !byClient) put('learn', front.key, `goto t${seconds}`)
 }
 
 /** Undefined without session affinity. The default is the API's: three hours. */

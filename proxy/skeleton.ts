@@ -8,6 +8,7 @@
  * node, or `drop`; `translated` afterwards remembers the choice, and refuses what was sent to a ClusterIP's unknown port.
  */
 import { type Family, families } from './addresses.ts'
+import { maxSlots } from './slots.ts'
 
 export const tableName = 'roadstead'
 
@@ -24,41 +25,77 @@ const release = 1
 /** Clients that affinity remembers, all Services of a family together; further ones are balanced without memory. */
 const affinitySize = 262_144
 
-/** Chains that exist from the start, so that small Services never make the proxy write rules. */
-const readyMade = 16
+/** Endpoint counts that there are chains for at first, and at most (slots.ts: maxSlots). */
+export const firstCounts = 64
 
-/** Body of a chain that verdicts go to: `n3`, `l12`, `t10800`. Throws RangeError on any other name but the skeleton's own. */
-export function chainBody(family: Family, chain: string): string[] {
-  const { frontend, address } = words(family)
-  const [, letter, digits] = /^([nlt])([1-9]\d*)$/.exec(chain) ?? []
-  if (letter === 't') {
-    return ['tcp', 'udp', 'sctp'].map(
-      (protocol) =>
-        `${protocol} dport != 0 update @affinity { ${address} saddr . ct original ${address} daddr . meta l4proto . ct original proto-dst timeout ${digits}s : ${address} daddr . ${protocol} dport }`,
+/**
+ * The next size that has a chain for `count` endpoints. Chains of a count cannot be added one by one: nft 1.0.6 refuses a `dnat to ... map`
+ * rule on a `typeof` map that is already in the kernel ("conflicting protocols specified: ip vs. th"), or, with `tcp dport` as the map's
+ * type, silently restricts it to TCP. So the tables are swapped for ones with more chains, at most four times in a cluster's life.
+ */
+export function countsFor(count: number): number {
+  let size = firstCounts
+  while (size < count) size *= 2
+  return Math.min(size, maxSlots)
+}
+
+/** Chain that remembers clients for so long; made when the first Service asks for that time. Throws RangeError for other names. */
+export function learnChain(family: Family, name: string): string[] {
+  const [, seconds] = /^t([1-9]\d*)$/.exec(name) ?? []
+  if (seconds === undefined) throw new RangeError(`no such chain: ${name}`)
+  return ['tcp', 'udp', 'sctp'].map(
+    (protocol) =>
+      `${protocol} dport != 0 update @affinity { ${family} saddr . ct original ${family} daddr . meta l4proto . ct original proto-dst timeout ${seconds}s : ${family} daddr . ${protocol} dport }`,
+  )
+}
+
+/** How many endpoints the chain chooses from: `n3`, `l3`; undefined for the other chains. */
+export function countOf(chainName: string): number | undefined {
+  const [, digits] = /^[nlsr]([1-9]\d*)$/.exec(chainName) ?? []
+  return digits === undefined ? undefined : Number(digits)
+}
+
+/** `n3` and `l3` choose by chance among 3 endpoints (`l`: on this node); where the kernel cannot remember clients, `s3` and `r3` by the client's address. */
+function countChains(family: Family, counts: number): string {
+  const { frontend } = words(family)
+  const lines: string[] = []
+  for (let count = 1; count <= counts; count++) {
+    const pick = (letter: string, choice: string, map: string) =>
+      lines.push(`  chain ${letter}${count} { dnat ${family} to ${frontend} . ${choice} mod ${count} map @${map}; }\n`)
+    pick('n', 'numgen random', 'ep')
+    pick('l', 'numgen random', 'ep-local')
+    if (remembersClients(family)) continue
+    lines.push(
+      `  chain s${count} { dnat ${family} to ${frontend} . jhash ${family} saddr mod ${count} seed 0x5ead map @ep; }\n`,
+      `  chain r${count} { dnat ${family} to ${frontend} . jhash ${family} saddr mod ${count} seed 0x5ead map @ep-local; }\n`,
     )
   }
-  if (letter === undefined) throw new RangeError(`no such chain: ${chain}`)
-  return [`dnat ${family} to ${frontend} . numgen random mod ${digits} map @${letter === 'n' ? 'ep' : 'ep-local'}`]
+  return lines.join('')
 }
 
-/** Whether a verdict may go to this chain without asking for it to be made first. */
-export function isFixedChain(chain: string): boolean {
-  const [, digits] = /^[nl]([1-9]\d*)$/.exec(chain) ?? []
-  return chain === 'reject-it' || (digits !== undefined && Number(digits) <= readyMade)
+/**
+ * Whether the kernel can remember clients by itself in this family. In IPv6 it could, but nft 1.0.6 cannot write the rule: it aborts
+ * (netlink_linearize.c, netlink_gen_expr) when the key or the data of an `update @map` is longer than one register of 16 bytes.
+ * There session affinity comes from a hash of the client's address: it holds while the endpoints stay the same, and has no timeout.
+ */
+export function remembersClients(family: Family): boolean {
+  return family === 'ip'
 }
 
-/** `version-<hash>` without the hash's input: the caller hashes (see versionChain). */
+/** Name of the empty chain that marks tables of this release with these options, with however many count chains. */
 export function versionChain(family: Family, options: SkeletonOptions): string {
-  return `version-${release}-${fingerprint(body(family, options))}`
+  return `version-${release}-${fingerprint(Object.values(body(family, options)).join(''))}`
 }
 
 /** Both tables, complete but for the elements. */
-export function skeleton(options: SkeletonOptions): string {
-  return families.map((family) => table(family, options)).join('\n')
+export function skeleton(options: SkeletonOptions, counts = firstCounts): string {
+  return families.map((family) => table(family, options, counts)).join('\n')
 }
 
-function table(family: Family, options: SkeletonOptions): string {
-  return `table ${family} ${tableName} {\n  chain ${versionChain(family, options)} { }\n${body(family, options)}}\n`
+function table(family: Family, options: SkeletonOptions, counts: number): string {
+  const { maps, chains } = body(family, options)
+  const marker = `  chain ${versionChain(family, options)} { }\n`
+  return `table ${family} ${tableName} {\n${marker}${maps}${countChains(family, counts)}${chains}}\n`
 }
 
 function words(family: Family): { address: string; frontend: string; type: string } {
@@ -69,7 +106,11 @@ function words(family: Family): { address: string; frontend: string; type: strin
   }
 }
 
-function body(family: Family, { clusterCidrs, masqueradeAll, masqueradeBit }: SkeletonOptions): string {
+/** Maps and sets, then chains that refer to them. */
+function body(
+  family: Family,
+  { clusterCidrs, masqueradeAll, masqueradeBit }: SkeletonOptions,
+): { maps: string; chains: string } {
   const { address, frontend, type } = words(family)
   const frontendType = `${type} . inet_proto . inet_service`
   const cidrs = clusterCidrs[family]
@@ -78,12 +119,11 @@ function body(family: Family, { clusterCidrs, masqueradeAll, masqueradeBit }: Sk
   const target = `${address} daddr . th dport`
   const notPod = cidrs.length > 0 ? `${address} saddr != @pods ` : ''
   const clusterIpSource = masqueradeAll ? '' : notPod
-  const counted = Array.from({ length: readyMade }, (_, index) => [`n${index + 1}`, `l${index + 1}`]).flat()
-  const dnatted = ['tcp', 'udp', 'sctp'].map(
+  const learning = ['tcp', 'udp', 'sctp'].map(
     (protocol) =>
       `ct status dnat ${protocol} dport != 0 ct original ${address} daddr . meta l4proto . ct original proto-dst vmap @learn`,
   )
-  return [
+  const maps = [
     ...(cidrs.length > 0
       ? [`set pods { type ${type}; flags interval; elements = { ${[...cidrs].sort().join(', ')} }; }`]
       : []),
@@ -91,8 +131,12 @@ function body(family: Family, { clusterCidrs, masqueradeAll, masqueradeBit }: Sk
     `map svc-local { type ${frontendType} : verdict; }`,
     `map ep { typeof ${frontend} . numgen random mod 2 : ${target}; }`,
     `map ep-local { typeof ${frontend} . numgen random mod 2 : ${target}; }`,
-    `map affinity { typeof ${address} saddr . ${frontend} : ${target}; size ${affinitySize}; flags dynamic,timeout; timeout 3h; }`,
-    `map learn { type ${frontendType} : verdict; }`,
+    ...(remembersClients(family)
+      ? [
+          `map affinity { typeof ${address} saddr . ${frontend} : ${target}; size ${affinitySize}; flags dynamic,timeout; timeout 3h; }`,
+          `map learn { type ${frontendType} : verdict; }`,
+        ]
+      : []),
     `set cluster-ips { type ${type}; }`,
     `set masq { type ${frontendType}; }`,
     `set local-vips { type ${frontendType}; }`,
@@ -101,20 +145,21 @@ function body(family: Family, { clusterCidrs, masqueradeAll, masqueradeBit }: Sk
     `set fw-vips { type ${frontendType}; }`,
     `set fw-allow { type ${frontendType} . ${type}; flags interval; }`,
     `map health-ports { type inet_service : ${type}; }`,
+  ]
+  const chains = [
     // A reset ends a TCP connection attempt at once; ICMP errors are rate limited by the kernel.
     chain('reject-it', 'meta l4proto tcp reject with tcp reset', 'reject'),
-    ...counted.map((name) => chain(name, ...chainBody(family, name))),
     chain('checks', `${frontend} @fw-vips ${frontend} . ${address} saddr != @fw-allow drop`, `${frontend} vmap @no-ep`),
     chain(
       'services',
       `${frontend} @masq ${markIt}`,
       ...(masqueradeAll || cidrs.length > 0 ? [`${clusterIpSource}${address} daddr @cluster-ips ${markIt}`] : []),
       `fib saddr type local ${frontend} @local-vips ${markIt}`,
-      `dnat ${family} to ${address} saddr . ${frontend} map @affinity`,
+      ...(remembersClients(family) ? [`dnat ${family} to ${address} saddr . ${frontend} map @affinity`] : []),
       `${notPod}fib saddr type != local ${frontend} vmap @svc-local`,
       `${frontend} vmap @svc`,
     ),
-    chain('translated', ...dnatted, `${address} daddr @cluster-ips goto reject-it`),
+    chain('translated', ...(remembersClients(family) ? learning : []), `${address} daddr @cluster-ips goto reject-it`),
     chain('before-in', 'type filter hook prerouting priority -110; policy accept;', 'ct state new jump checks'),
     chain('before-out', 'type filter hook output priority -110; policy accept;', 'ct state new jump checks'),
     chain('nat-in', 'type nat hook prerouting priority dstnat; policy accept;', 'jump services'),
@@ -131,8 +176,8 @@ function body(family: Family, { clusterCidrs, masqueradeAll, masqueradeBit }: Sk
       'masquerade fully-random',
     ),
   ]
-    .map((text) => `  ${text}\n`)
-    .join('')
+  const lines = (texts: readonly string[]) => texts.map((text) => `  ${text}\n`).join('')
+  return { maps: lines(maps), chains: lines(chains) }
 }
 
 function chain(name: string, ...rules: readonly string[]): string {

@@ -3,23 +3,32 @@
  * A change costs about 10 ms whatever the size of the cluster. It is also the reference for what any other writer must produce.
  */
 import { type Family, families } from './addresses.ts'
-import { type Change, chainsOf, type ElementSet, elementMaps, isEmpty, partsOf } from './elements.ts'
+import { applied, type Change, chainsOf, type ElementSet, isEmpty, partsOf } from './elements.ts'
 import { parseListing } from './listing.ts'
-import type { RunNft } from './nft.ts'
-import { chainBody, isFixedChain, type SkeletonOptions, skeleton, tableName, versionChain } from './skeleton.ts'
+import type { Nft } from './nft.ts'
+import {
+  countOf,
+  countsFor,
+  firstCounts,
+  learnChain,
+  remembersClients,
+  type SkeletonOptions,
+  skeleton,
+  tableName,
+  versionChain,
+} from './skeleton.ts'
 import { type AffinityEntry, type RuleWriter, WriteError } from './writer.ts'
 
 /** Elements in one command; longer lines make nft slower, shorter ones as well. */
 const perCommand = 500
 
-export function textWriter(nft: RunNft, options: SkeletonOptions): RuleWriter {
-  const grown = new Set<string>()
+export function textWriter(nft: Nft, options: SkeletonOptions): RuleWriter {
+  const learning = new Set<string>()
+  let counts = firstCounts
 
   const intact = async (): Promise<boolean> => {
     try {
-      await nft(
-        families.map((family) => `list chain ${family} ${tableName} ${versionChain(family, options)}\n`).join(''),
-      )
+      for (const family of families) await nft.list('chain', family, tableName, versionChain(family, options))
       return true
     } catch (error) {
       if (error instanceof WriteError && /No such file or directory/.test(error.message)) return false
@@ -27,49 +36,57 @@ export function textWriter(nft: RunNft, options: SkeletonOptions): RuleWriter {
     }
   }
 
-  const affinity = async (): Promise<AffinityEntry[]> =>
-    parseListing(await nft(families.map((family) => `list map ${family} ${tableName} affinity\n`).join(''))).affinity
+  const affinity = async (): Promise<AffinityEntry[]> => {
+    const remembering = families.filter(remembersClients)
+    const lists = await Promise.all(remembering.map((family) => nft.list('map', family, tableName, 'affinity')))
+    return parseListing(lists.join('')).affinity
+  }
+
+  const read = async () => {
+    if (!(await intact())) return undefined
+    const tables = await Promise.all(families.map((family) => nft.list('table', family, tableName)))
+    counts = countChainsIn(tables.join(''))
+    learning.clear()
+    return parseListing(tables.join('')).elements
+  }
+
+  const replace = async (elements: ElementSet) => {
+    // Tables of another release may remember clients as well, or in a form that does not fit: then nothing is carried over.
+    const remembered = await affinity().catch(() => [])
+    const size = countsFor(mostEndpoints(elements))
+    await nft.load(replaceText(options, elements, remembered)).catch((error: unknown) => {
+      if (remembered.length === 0) throw error
+      return nft.load(replaceText(options, elements))
+    })
+    counts = size
+    learning.clear()
+    for (const chain of learnChains(elements)) learning.add(chain)
+  }
 
   return {
     name: 'text',
     intact,
     affinity,
-    async read() {
-      if (!(await intact())) return undefined
-      grown.clear()
-      const lists = families.flatMap((family) =>
-        elementMaps.map((map) => `list ${isSet(map) ? 'set' : 'map'} ${family} ${tableName} ${map}\n`),
-      )
-      return parseListing(await nft(lists.join(''))).elements
-    },
-    async replace(elements) {
-      // Tables of another release may remember clients as well, or in a form that does not fit: then nothing is carried over.
-      const remembered = await affinity().catch(() => [])
-      const chains = missing(elements, new Set())
-      await nft(replaceText(options, elements, remembered)).catch((error: unknown) => {
-        if (remembered.length === 0) throw error
-        return nft(replaceText(options, elements))
-      })
-      grown.clear()
-      for (const chain of chains) grown.add(chain)
-    },
+    read,
+    replace,
     async apply(change) {
       if (isEmpty(change)) return
-      const chains = missing(change.add, grown)
-      await nft(chainText(chains) + changeText(change))
-      for (const chain of chains) grown.add(chain)
+      if (mostEndpoints(change.add) > counts) {
+        const present = await read()
+        if (present === undefined) throw new WriteError('our tables are gone')
+        return replace(applied(change, present))
+      }
+      const chains = learnChains(change.add).filter((chain) => !learning.has(chain))
+      await nft.load(learnText(chains) + changeText(change))
+      for (const chain of chains) learning.add(chain)
     },
     async forget(entries) {
-      if (entries.length > 0) await nft(forgetText(entries))
+      if (entries.length > 0) await nft.load(forgetText(entries))
     },
     async remove() {
-      await nft(removeText())
+      await nft.load(removeText())
     },
   }
-}
-
-function isSet(map: string): boolean {
-  return ['cluster-ips', 'masq', 'local-vips', 'hairpin', 'fw-vips', 'fw-allow'].includes(map)
 }
 
 /** Everything anew in one transaction. `table` before `delete table` makes the latter succeed when there is none. */
@@ -80,8 +97,8 @@ export function replaceText(
 ): string {
   return [
     removeText(),
-    skeleton(options),
-    chainText(missing(elements, new Set())),
+    skeleton(options, countsFor(mostEndpoints(elements))),
+    learnText(learnChains(elements)),
     commandText('add', elements),
     affinityText('add', remembered, (entry) => `${entry.key} ${entry.lifetime} : ${entry.target}`),
   ].join('')
@@ -95,20 +112,35 @@ function removeText(): string {
   return families.map((family) => `table ${family} ${tableName}\ndelete table ${family} ${tableName}\n`).join('')
 }
 
-/** Chains, as `<family> <name>`, that verdicts need beyond the skeleton's and `known`. */
-function missing(elements: ElementSet, known: ReadonlySet<string>): string[] {
-  return [...chainsOf(elements)]
-    .flatMap(([family, names]) => [...names].filter((name) => !isFixedChain(name)).map((name) => `${family} ${name}`))
-    .filter((chain) => !known.has(chain))
+/** Chains, as `<family> <name>`, that are made on demand. */
+function learnChains(elements: ElementSet): string[] {
+  return [...chainsOf(elements)].flatMap(([family, names]) =>
+    [...names].filter((name) => name.startsWith('t')).map((name) => `${family} ${name}`),
+  )
+}
+
+/** The largest pool that a verdict among these goes to. */
+function mostEndpoints(elements: ElementSet): number {
+  let most = 0
+  for (const names of chainsOf(elements).values()) {
+    for (const name of names) most = Math.max(most, countOf(name) ?? 0)
+  }
+  return most
+}
+
+function countChainsIn(listing: string): number {
+  let most = 0
+  for (const [, digits] of listing.matchAll(/^\tchain n(\d+) \{/gm)) most = Math.max(most, Number(digits))
+  return most
 }
 
 /** Flushing first makes it repeatable: the chain may be left from an earlier process. */
-function chainText(chains: readonly string[]): string {
+function learnText(chains: readonly string[]): string {
   return chains
     .map((chain) => {
       const [family = '', name = ''] = chain.split(' ')
       const at = `${family} ${tableName} ${name}`
-      const rules = chainBody(family as Family, name).map((rule) => `add rule ${at} ${rule}\n`)
+      const rules = learnChain(family as Family, name).map((rule) => `add rule ${at} ${rule}\n`)
       return `add chain ${at}\nflush chain ${at}\n${rules.join('')}`
     })
     .join('')

@@ -100,31 +100,55 @@ export async function startWorld(name: string): Promise<World> {
     agents.push(started)
     return started
   }
-  const onNode: Record<string, Agent> = {}
-  for (const place of network.nodes()) {
-    const relay = fileURLToPath(new URL('../../sandbox/nodes/relay-main.ts', import.meta.url))
-    const child = spawnIn(place.namespace, [process.execPath, relay, `tcp:127.0.0.1:${apiPort}`, `unix:${socketPath}`])
-    children.push(child)
-    await new Promise<void>((resolve, reject) => {
-      child.stdout?.once('data', () => resolve())
-      child.once('exit', (code) => reject(new Error(`the relay of ${place.name} ended with ${code}`)))
-    })
-    await client.create(nodes, {
-      apiVersion: 'v1',
-      kind: 'Node',
-      metadata: { name: place.name },
-      spec: { podCIDRs: [...place.podCidrs] },
-    })
-    const addresses = Object.values(place.addresses).map((address) => ({ type: 'InternalIP' as const, address }))
-    await client.patch(
-      nodes,
-      { name: place.name },
-      { type: 'merge', body: { status: { addresses } } },
-      { subresource: 'status' },
-    )
-    onNode[place.name] = await agent(place.namespace, place.name)
+  const close = async () => {
+    await Promise.all(agents.map((each) => each.stop()))
+    for (const child of children) {
+      if (child.exitCode !== null || child.signalCode !== null) continue
+      const ended = exitOf(child)
+      child.kill('SIGKILL')
+      await ended
+    }
+    client.close()
+    await server.close()
+    await network.remove()
   }
-  const outside = await agent(namespaceOf(name, 'client'), 'client')
+
+  const onNode: Record<string, Agent> = {}
+  const populate = async () => {
+    for (const place of network.nodes()) {
+      const relay = fileURLToPath(new URL('../../sandbox/nodes/relay-main.ts', import.meta.url))
+      const child = spawnIn(place.namespace, [
+        process.execPath,
+        relay,
+        `tcp:127.0.0.1:${apiPort}`,
+        `unix:${socketPath}`,
+      ])
+      children.push(child)
+      await new Promise<void>((resolve, reject) => {
+        child.stdout?.once('data', () => resolve())
+        child.once('exit', (code) => reject(new Error(`the relay of ${place.name} ended with ${code}`)))
+      })
+      await client.create(nodes, {
+        apiVersion: 'v1',
+        kind: 'Node',
+        metadata: { name: place.name },
+        spec: { podCIDRs: [...place.podCidrs] },
+      })
+      const addresses = Object.values(place.addresses).map((address) => ({ type: 'InternalIP' as const, address }))
+      await client.patch(
+        nodes,
+        { name: place.name },
+        { type: 'merge', body: { status: { addresses } } },
+        { subresource: 'status' },
+      )
+      onNode[place.name] = await agent(place.namespace, place.name)
+    }
+    return agent(namespaceOf(name, 'client'), 'client')
+  }
+  const outside = await populate().catch(async (error: unknown) => {
+    await close()
+    throw error
+  })
   let pods = 0
 
   const at = (service: string) => ({ namespace: 'default', name: service })
@@ -241,18 +265,7 @@ export async function startWorld(name: string): Promise<World> {
       if (code !== 0) throw new Error(`${argv.join(' ')}: ${stderr}`)
       return stdout
     },
-    async close() {
-      await Promise.all(agents.map((each) => each.stop()))
-      for (const child of children) {
-        if (child.exitCode !== null || child.signalCode !== null) continue
-        const ended = exitOf(child)
-        child.kill('SIGKILL')
-        await ended
-      }
-      client.close()
-      await server.close()
-      await network.remove()
-    },
+    close,
   }
   return world
 }
