@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import type { EnvVar } from '../../kube/objects.ts'
 import { events, leases, nodes, pods, services } from '../../kube/resources.ts'
 import { listNamespaces, pidsIn, runIn } from '../../sandbox/nodes/netns.ts'
 import { namespaceOf } from '../../sandbox/nodes/topology.ts'
@@ -87,7 +88,7 @@ describe('Pod runtime', { skip, timeout: 120_000 }, () => {
     await world.client.remove(pods, { namespace: 'default', name: 'drain' })
     const terminating = await world.until('drain', (now) => now?.metadata.deletionTimestamp !== undefined)
     assert.ok(isReady(terminating))
-    assert.equal((await getJson(`${pod.status?.podIP}:8080/`))['podIP'], '')
+    assert.equal((await getJson(`${pod.status?.podIP}:8080/`))['pod'], 'drain')
     assert.equal((await slow)['protocol'], 'HTTP')
     await world.until('drain', (now) => now === undefined)
     assert.ok(!namespaces().some((held) => pidsIn([held]).length === 0))
@@ -128,6 +129,16 @@ describe('Pod runtime', { skip, timeout: 120_000 }, () => {
       ({ involvedObject }) => involvedObject.name === 'nginx',
     )
     assert.ok(said.some(({ reason, type }) => reason === 'Failed' && type === 'Warning'))
+  })
+
+  test('a variable from a source that the sandbox has not is said in the status', async () => {
+    const env = [{ name: 'TOKEN', valueFrom: { secretKeyRef: { name: 's', key: 'k' } } } as EnvVar]
+    await world.create('secret', { container: { env } })
+    const pod = await world.until('secret', (now) => JSON.stringify(now?.status).includes('CreateContainerConfigError'))
+    assert.match(
+      JSON.stringify(pod.status?.containerStatuses),
+      /env TOKEN: the sandbox reads valueFrom\.fieldRef, not secretKeyRef/,
+    )
   })
 
   test('a process that ends is started again, later and later', async () => {

@@ -18,10 +18,17 @@ function providerId(instance: string, node: string): string {
   return `roadstead-local://${instance}/${node}`
 }
 
+/** What the nodes share with the machine they are on, in Kubernetes' words (`amd64`). */
+export interface MachineFacts {
+  architecture: string
+  kernelVersion: string
+}
+
 /** The Node of a place, pure. `now`: RFC 3339. */
 export function nodeObject(
   instance: string,
   place: NodePlace,
+  machine: MachineFacts,
   now: string,
 ): Node & { status: NonNullable<Node['status']> } {
   const [podCIDR] = place.podCidrs
@@ -33,6 +40,7 @@ export function nodeObject(
       labels: {
         'kubernetes.io/hostname': place.name,
         'kubernetes.io/os': 'linux',
+        'kubernetes.io/arch': machine.architecture,
         'topology.kubernetes.io/region': 'sandbox',
         'topology.kubernetes.io/zone': place.zone,
       },
@@ -53,6 +61,7 @@ export function nodeObject(
         condition('Ready', 'True', 'KubeletReady', now),
       ],
       nodeInfo: {
+        ...machine,
         kubeletVersion: 'v1.36.0-roadstead',
         containerRuntimeVersion: 'roadstead://netns',
         osImage: 'Roadstead sandbox',

@@ -3,6 +3,7 @@
  * A worker belongs to a UID: a Pod that comes back under the same name gets a new one while the old one still ends.
  */
 import { existsSync, mkdirSync, realpathSync } from 'node:fs'
+import { arch, release } from 'node:os'
 import { join } from 'node:path'
 import { isApiError, type KubeClient } from '../../kube/client.ts'
 import { type Clock, sleep } from '../../kube/clock.ts'
@@ -12,7 +13,7 @@ import type { Log } from '../../kube/log.ts'
 import type { Pod } from '../../kube/objects.ts'
 import { pods as podType, services as serviceType } from '../../kube/resources.ts'
 import type { Network } from './network.ts'
-import { keepLease, nodeObject, registerNode } from './node-objects.ts'
+import { keepLease, type MachineFacts, nodeObject, registerNode } from './node-objects.ts'
 import { kubeletBackoff, type RestartBackoff } from './pods/container.ts'
 import { builtinImages } from './pods/images.ts'
 import { type PodWorker, startPodWorker } from './pods/pod-worker.ts'
@@ -128,7 +129,7 @@ export function startPodRuntime(options: PodRuntimeOptions): PodRuntime {
     const prober = startProber({ namespace: place.namespace, node, env: baseEnv, clock })
     const lease = keepLease(name, { client, clock, log, signal: leaving.signal })
     entries.set(name, { place, prober, leaving, lease })
-    const object = nodeObject(network.instance.name, place, new Date(clock.now()).toISOString())
+    const object = nodeObject(network.instance.name, place, machineFacts(), new Date(clock.now()).toISOString())
     await untilDone(() => registerNode(client, object), { clock, log, signal: leaving.signal })
     considerAll()
   }
@@ -180,6 +181,10 @@ async function untilDone(
       await sleep(options.clock, wait, options.signal)
     }
   }
+}
+
+function machineFacts(): MachineFacts {
+  return { architecture: arch() === 'x64' ? 'amd64' : arch(), kernelVersion: release() }
 }
 
 /** A bind mount needs the file itself, not a link to it. */

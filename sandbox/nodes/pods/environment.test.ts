@@ -121,7 +121,7 @@ function environment(...env: EnvVar[]): Record<string, string> {
     hostname: 'web-1',
     serviceVariables: { DB_SERVICE_HOST: '10.96.0.4' },
   }
-  return containerEnvironment({ name: 'c', env }, facts)
+  return containerEnvironment(env, facts)
 }
 
 function only(env: Record<string, string>, names: string[]): Record<string, string | undefined> {

@@ -2,7 +2,7 @@
  * The environment and command line of a container, as kubelet builds them: `$(NAME)` references, fieldRef, Service variables
  * that the container's own entries override. Pure.
  */
-import type { Container, EnvVar, Pod } from '../../../kube/objects.ts'
+import type { EnvVar, Pod } from '../../../kube/objects.ts'
 
 /** What the Pod has that its object does not say yet. */
 export interface PodFacts {
@@ -18,10 +18,10 @@ export class ContainerConfigError extends Error {
   override readonly name = 'ContainerConfigError'
 }
 
-/** Variables of a container, later ones win over earlier ones of the same name. Throws ContainerConfigError. */
-export function containerEnvironment(container: Container, facts: PodFacts): Record<string, string> {
+/** `variables`: the image's, then the container's; later ones win over earlier ones of the same name. Throws ContainerConfigError. */
+export function containerEnvironment(variables: readonly EnvVar[], facts: PodFacts): Record<string, string> {
   const own: Record<string, string> = {}
-  for (const variable of container.env ?? []) own[variable.name] = valueOf(variable, own, facts)
+  for (const variable of variables) own[variable.name] = valueOf(variable, own, facts)
   return { HOSTNAME: facts.hostname, ...facts.serviceVariables, ...own }
 }
 

@@ -1,11 +1,12 @@
 /** The images that sandbox Pods can run: programs of this project, by name. Nothing is pulled from anywhere. */
 import { join } from 'node:path'
+import type { EnvVar } from '../../../kube/objects.ts'
 
 export interface Image {
   /** Command line, where the image's entrypoint would be. */
   readonly entrypoint: readonly string[]
   /** Variables of the image; the container's own win. */
-  readonly env: Readonly<Record<string, string>>
+  readonly env: readonly EnvVar[]
 }
 
 export interface ImageOptions {
@@ -19,12 +20,20 @@ export type Images = ReadonlyMap<string, Image>
 
 const registry = 'roadstead.dev/'
 
+/** What the image `echo` answers with, so that no manifest has to spell it out. */
+const identity: readonly EnvVar[] = [
+  { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+  { name: 'POD_NAMESPACE', valueFrom: { fieldRef: { fieldPath: 'metadata.namespace' } } },
+  { name: 'POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
+  { name: 'NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } },
+]
+
 export function builtinImages({ node, kubeconfigInPods }: ImageOptions): Images {
   const script = (...path: string[]) => [node, join(import.meta.dirname, '..', ...path)]
   return new Map<string, Image>([
-    ['echo', { entrypoint: script('images', 'echo-main.ts'), env: {} }],
-    ['client', { entrypoint: script('images', 'client-main.ts'), env: {} }],
-    ['dns', { entrypoint: script('..', 'dns', 'dns-main.ts'), env: { KUBECONFIG: kubeconfigInPods } }],
+    ['echo', { entrypoint: script('images', 'echo-main.ts'), env: identity }],
+    ['client', { entrypoint: script('images', 'client-main.ts'), env: identity }],
+    ['dns', { entrypoint: script('..', 'dns', 'dns-main.ts'), env: [{ name: 'KUBECONFIG', value: kubeconfigInPods }] }],
   ])
 }
 

@@ -46,7 +46,7 @@ describe('images', () => {
       /"nginx".*roadstead\.dev\/echo, roadstead\.dev\/client, roadstead\.dev\/dns/,
     ))
   test('the DNS image knows the API server', () =>
-    assert.deepEqual(findImage(images, 'dns')?.env, { KUBECONFIG: '/kubeconfig' }))
+    assert.deepEqual(findImage(images, 'dns')?.env, [{ name: 'KUBECONFIG', value: '/kubeconfig' }]))
 })
 
 function pod(spec: Partial<Pod['spec']> = {}): Pod {

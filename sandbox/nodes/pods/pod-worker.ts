@@ -16,7 +16,7 @@ import type { Network } from '../network.ts'
 import { families, type NodePlace, type PodPlace } from '../topology.ts'
 import { ImageError, type RestartBackoff, type RunningContainer, startContainer } from './container.ts'
 import { containerEnvironment, expand } from './environment.ts'
-import { findImage, type Images, unknownImage } from './images.ts'
+import { findImage, type Image, type Images, unknownImage } from './images.ts'
 import { type DnsSettings, hostsFile, podHostname, resolvConf } from './pod-files.ts'
 import type { Prober } from './prober.ts'
 import { writePodRecord } from './record.ts'
@@ -115,8 +115,9 @@ export function startPodWorker(options: PodWorkerOptions): PodWorker {
         spec,
         restartPolicy: pod.spec.restartPolicy ?? 'Always',
         launch() {
-          const { argv, imageEnv } = commandLine(spec, options.images)
-          const env = containerEnvironment(spec, facts)
+          const image = imageOf(spec, options.images)
+          const argv = [...(spec.command?.length ? spec.command : image.entrypoint), ...(spec.args ?? [])]
+          const env = containerEnvironment([...image.env, ...(spec.env ?? [])], facts)
           const output = openSync(join(folder, `${spec.name}.log`), 'a')
           try {
             return spawnIn(
@@ -125,7 +126,7 @@ export function startPodWorker(options: PodWorkerOptions): PodWorker {
               {
                 binds,
                 hostname: facts.hostname,
-                env: { ...options.baseEnv, ...imageEnv, ...env },
+                env: { ...options.baseEnv, ...env },
                 stdio: ['ignore', output, output],
               },
             )
@@ -229,11 +230,10 @@ export function startPodWorker(options: PodWorkerOptions): PodWorker {
   }
 }
 
-function commandLine(spec: Container, images: Images): { argv: string[]; imageEnv: Readonly<Record<string, string>> } {
+function imageOf(spec: Container, images: Images): Image {
   const image = findImage(images, spec.image ?? '')
   if (!image) throw new ImageError(unknownImage(images, spec.image ?? ''))
-  const command = spec.command?.length ? spec.command : image.entrypoint
-  return { argv: [...command, ...(spec.args ?? [])], imageEnv: image.env }
+  return image
 }
 
 function creating(spec: Container) {
