@@ -5,7 +5,9 @@
 import { startApiServer } from '../sandbox/apiserver/server.ts'
 import { inProcessClient } from '../sandbox/apiserver/in-process-client.ts'
 import type { EndpointSlice, KubeObject, Node, Service } from '../kube/objects.ts'
-import { endpointSlices, nodes, services } from '../kube/resources.ts'
+import { endpointSlices, nodes, resourceType, services } from '../kube/resources.ts'
+import { parse } from 'yaml'
+import { crdTexts } from '../crds/texts.ts'
 import { sizes } from './kube-sizes.ts'
 
 const server = await startApiServer({
@@ -13,6 +15,13 @@ const server = await startApiServer({
   serviceClusterIpRanges: ['10.96.0.0/16'],
 })
 const client = inProcessClient(server.api, 'bench')
+const definitions = resourceType(
+  'apiextensions.k8s.io/v1',
+  'CustomResourceDefinition',
+  'customresourcedefinitions',
+  false,
+)
+for (const text of await crdTexts()) await client.create(definitions, parse(text))
 for (let i = 0; i < sizes.nodes; i += 1) {
   const made = await client.create(nodes, node(i))
   await client.replace(nodes, { ...made, ...nodeStatus(i) }, { subresource: 'status' })
