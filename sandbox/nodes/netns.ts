@@ -50,20 +50,19 @@ export async function ipBatch(lines: readonly string[], namespace?: string): Pro
   await command(['ip', ...at, '-batch', '-'], { input: `${lines.join('\n')}\n` })
 }
 
-/** Writes sysctls (`net/ipv4/ip_forward` -> value) inside the namespace; missing keys are skipped (a kernel without that feature). */
-async function setSysctls(namespace: string, values: Readonly<Record<string, string>>): Promise<void> {
-  const lines = Object.entries(values).map(([key, value]) => `set_key ${key} ${value}`)
-  const script = `set_key() { f=/proc/sys/$1; shift; [ ! -e "$f" ] || echo "$@" > "$f"; }\nset -e\n${lines.join('\n')}\n`
-  await command(enter(namespace, ['sh']), { input: script })
-}
-
-/** Sysctls first (new interfaces inherit `default`), then the `ip` lines; loopback comes up. */
+/**
+ * Sysctls (`net/ipv4/ip_forward` -> value) first, because new interfaces inherit `default`; then loopback comes up, then the `ip` lines
+ * run. A key that is missing is skipped (a kernel without that feature).
+ */
 export async function configure(
   namespace: string,
   setup: { sysctls?: Readonly<Record<string, string>>; ip?: readonly string[] },
 ): Promise<void> {
-  await setSysctls(namespace, { ...quietSysctls, ...setup.sysctls })
-  await ipBatch(['link set lo up', ...(setup.ip ?? [])], namespace)
+  const keys = Object.entries({ ...quietSysctls, ...setup.sysctls }).map(([key, value]) => `set_key ${key} ${value}`)
+  const setKey = `set_key() { f=/proc/sys/$1; shift; [ ! -e "$f" ] || echo "$@" > "$f"; }`
+  const script = ['set -e', setKey, ...keys, 'exec ip link set lo up'].join('\n')
+  await command(enter(namespace, ['sh']), { input: `${script}\n` })
+  await ipBatch(setup.ip ?? [], namespace)
 }
 
 /** File on this machine -> file that a process sees in its place, for example a resolv.conf. */

@@ -107,6 +107,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
       entry.lastHost = host
       try {
         await apply(podChange(entry.place, pod))
+        if (entries.get(node) !== entry) throw new Error(`${node} was removed`)
       } catch (error) {
         await forget(podRemoval(entry.place, pod))
         await destroy([pod.namespace], clock)
@@ -130,7 +131,6 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
 async function apply(change: NetworkChange): Promise<void> {
   await createNamespaces(change.namespaces)
   await Promise.all(change.namespaces.map((name) => configure(name, { sysctls: change.sysctls[name] ?? {} })))
-  // A link needs both namespaces to be there; several batches in one namespace would be one more way to be slow, not wrong.
   await Promise.all(change.links.map((step) => ipBatch(step.lines, step.namespace)))
   await Promise.all(change.settings.map((step) => ipBatch(step.lines, step.namespace)))
 }

@@ -63,7 +63,7 @@ export interface IpStep {
   lines: readonly string[]
 }
 
-/** A change of the network: namespaces to make, their sysctls, links first (each makes both ends), then everything else in any order. */
+/** A change of the network: namespaces to make, their sysctls, what makes links (both ends come up with it), then everything else in any order. */
 export interface NetworkChange {
   namespaces: readonly string[]
   sysctls: Readonly<Record<string, Readonly<Record<string, string>>>>
@@ -227,7 +227,17 @@ export function podChange(node: NodePlace, pod: PodPlace): NetworkChange {
     namespaces: [pod.namespace],
     sysctls: { [pod.namespace]: {} },
     links: [
-      { namespace: node.namespace, lines: [`link add ${pod.link} type veth peer name eth0 netns ${pod.namespace}`] },
+      {
+        namespace: node.namespace,
+        lines: [
+          `link add ${pod.link} type veth peer name eth0 netns ${pod.namespace}`,
+          `link set ${pod.link} up`,
+          ...hosts.flatMap(([family, own]) => [
+            address(family, gateway(family), bits[family], pod.link),
+            `route replace ${own}/${bits[family]} dev ${pod.link}`,
+          ]),
+        ],
+      },
     ],
     settings: [
       {
@@ -238,16 +248,6 @@ export function podChange(node: NodePlace, pod: PodPlace): NetworkChange {
             address(family, own, bits[family], 'eth0'),
             `route add ${gateway(family)}/${bits[family]} dev eth0`,
             `route add default via ${gateway(family)} dev eth0`,
-          ]),
-        ],
-      },
-      {
-        namespace: node.namespace,
-        lines: [
-          `link set ${pod.link} up`,
-          ...hosts.flatMap(([family, own]) => [
-            address(family, gateway(family), bits[family], pod.link),
-            `route replace ${own}/${bits[family]} dev ${pod.link}`,
           ]),
         ],
       },
