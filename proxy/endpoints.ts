@@ -42,9 +42,8 @@ export function portEndpoints(
   place: Place,
 ): ServiceEndpoint[] {
   const found = new Map<string, ServiceEndpoint>()
-  const addressType = family === 'ip' ? 'IPv4' : 'IPv6'
   for (const slice of slices) {
-    if (slice.addressType !== addressType) continue
+    if (slice.addressType !== addressTypes[family]) continue
     const match = slice.ports?.find(
       (candidate) => (candidate.name ?? '') === port.name && (candidate.protocol ?? 'TCP') === port.protocol,
     )
@@ -88,16 +87,22 @@ export function reachable(endpoints: readonly ServiceEndpoint[], place: Place): 
   }
 }
 
-/** Distinct addresses of ready endpoints on this node: what a health check node port counts. Terminating ones do not count. */
-export function localReadyCount(slices: readonly EndpointSlice[], nodeName: string): number {
+/**
+ * Distinct addresses of ready endpoints on this node: what a health check node port counts. Terminating ones do not count.
+ * One family, the Service's first one, so that a Pod with two addresses counts once.
+ */
+export function localReadyCount(slices: readonly EndpointSlice[], nodeName: string, family: Family): number {
   const ips = new Set<string>()
   for (const slice of slices) {
+    if (slice.addressType !== addressTypes[family]) continue
     for (const { addresses, conditions, nodeName: on } of slice.endpoints) {
       if (on === nodeName && (conditions?.ready ?? true) && addresses[0] !== undefined) ips.add(addresses[0])
     }
   }
   return ips.size
 }
+
+const addressTypes = { ip: 'IPv4', ip6: 'IPv6' } as const
 
 function rank(endpoint: ServiceEndpoint): number {
   return (endpoint.ready ? 4 : 0) + (endpoint.serving ? 2 : 0) + (endpoint.local ? 1 : 0)

@@ -88,7 +88,7 @@ export function createRuleset(view: ObjectView, graceMs: number, initial: NodeFa
     else waking.set(key, decision.wakeAt)
     if (healthPorts.length === 0) checks.delete(key)
     else {
-      const localEndpoints = localReadyCount(slices, node.nodeName)
+      const localEndpoints = localReadyCount(slices, node.nodeName, primary?.family ?? 'ip')
       checks.set(
         key,
         healthPorts.map((port) => ({ port, service: key, localEndpoints })),

@@ -5,7 +5,7 @@
 import { createSocket } from 'node:dgram'
 import { connect, createServer } from 'node:net'
 import { createInterface } from 'node:readline'
-import type { Answer, LoadResult, Probe, Reply, Request } from './agent.ts'
+import type { Answer, HttpResult, LoadResult, Probe, Reply, Request } from './agent.ts'
 
 const [name = '', ...ports] = process.argv.slice(2)
 const plain = (address: string | undefined) => (address ?? '').replace(/^::ffff:/, '')
@@ -83,6 +83,22 @@ async function load({ perSecond, forMs, ...probe }: Extract<Request, { op: 'load
   return { sent, failures, names }
 }
 
+async function http({ url }: Extract<Request, { op: 'http' }>): Promise<HttpResult> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(2000), headers: { connection: 'close' } })
+    return { status: response.status, headers: Object.fromEntries(response.headers), body: await response.text() }
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
+    return { status: 0, headers: {}, body: cause instanceof Error ? codeOf(cause) : String(cause) }
+  }
+}
+
+function work(request: Request): Promise<Answer | LoadResult | HttpResult> {
+  if (request.op === 'load') return load(request)
+  if (request.op === 'http') return http(request)
+  return request.op === 'tcp' ? tcp(request) : udp(request)
+}
+
 function parse(text: string): Answer {
   if (text === '') return { ok: false, code: 'EMPTY' }
   const { name: other, peer } = JSON.parse(text) as { name: string; peer: string }
@@ -97,8 +113,7 @@ const reply = (answer: Reply) => process.stdout.write(`${JSON.stringify(answer)}
 createInterface({ input: process.stdin })
   .on('line', (line) => {
     const request = JSON.parse(line) as Request
-    const work = request.op === 'load' ? load(request) : request.op === 'tcp' ? tcp(request) : udp(request)
-    void work.then((result) => reply({ id: request.id, result }))
+    void work(request).then((result) => reply({ id: request.id, result }))
   })
   .on('close', () => process.exit(0))
 reply({ id: 0, result: { ok: true, name, peer: '' } })

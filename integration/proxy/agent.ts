@@ -20,17 +20,29 @@ export interface LoadResult {
   names: Record<string, number>
 }
 
+/** Status 0: no answer; the body is then the error code. */
+export interface HttpResult {
+  status: number
+  headers: Record<string, string>
+  body: string
+}
+
+type Result = Answer | LoadResult | HttpResult
+
 export type Request = { id: number } & (
   | ({ op: 'tcp' | 'udp' } & Probe)
   | ({ op: 'load'; perSecond: number; forMs: number } & Probe)
+  | { op: 'http'; url: string }
 )
+
+type Unnumbered<T> = T extends unknown ? Omit<T, 'id'> : never
 
 export interface Reply {
   id: number
-  result: Answer | LoadResult
+  result: Result
 }
 
-type Waiting = (result: Answer | LoadResult) => void
+type Waiting = (result: Result) => void
 
 export interface Agent {
   /** Name of who answered, or the error code: `ECONNREFUSED`, `TIMEOUT`, ... */
@@ -41,6 +53,7 @@ export interface Agent {
   /** Distinct answers of `times` attempts, sorted. */
   spread(protocol: 'tcp' | 'udp', host: string, port: number, times?: number): Promise<string[]>
   load(host: string, port: number, load: { perSecond: number; forMs: number }): Promise<LoadResult>
+  http(url: string): Promise<HttpResult>
   stop(): Promise<void>
 }
 
@@ -64,8 +77,8 @@ export async function startAgent(namespace: string, name: string, ports: readonl
   }
   await ready
 
-  const ask = (request: { op: 'tcp' | 'udp' | 'load' } & Probe & { perSecond?: number; forMs?: number }) =>
-    new Promise<Answer | LoadResult>((resolve) => {
+  const ask = (request: Unnumbered<Request>) =>
+    new Promise<Result>((resolve) => {
       const id = ++lastId
       waiting.set(id, resolve)
       child.stdin?.write(`${JSON.stringify({ id, ...request })}\n`)
@@ -86,6 +99,7 @@ export async function startAgent(namespace: string, name: string, ports: readonl
       return [...new Set(answers.map(nameOf))].sort()
     },
     load: async (host, port, load) => (await ask({ op: 'load', host, port, timeoutMs: 2000, ...load })) as LoadResult,
+    http: async (url) => (await ask({ op: 'http', url })) as HttpResult,
     async stop() {
       const ended = exitOf(child)
       child.stdin?.end()
