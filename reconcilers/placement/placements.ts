@@ -23,6 +23,8 @@ export interface Placement {
   changed: boolean
   /** The base and the nodes with which everything stood last: a difference while they are the same is drift. */
   settled: { base: PlacementBase | undefined; nodes: readonly TargetNode[] } | undefined
+  /** Being released: taken out of the shared documents. */
+  withdrawn: boolean
   /** Looks in a row that ended in waiting. */
   waits: number
 }
@@ -65,6 +67,7 @@ export function createPlacements(): Placements {
           known.base = base
           known.asked = true
           known.waits = 0
+          known.withdrawn = false
         }
         return !same
       }
@@ -79,6 +82,7 @@ export function createPlacements(): Placements {
         changed: false,
         settled: undefined,
         waits: 0,
+        withdrawn: false,
       }
       const own = clouds.get(cloud) ?? new Map<string, Placement>()
       clouds.set(cloud, own.set(placementKey(owner), placement))

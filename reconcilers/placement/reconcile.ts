@@ -94,13 +94,16 @@ async function release(deps: PlacementDeps, placement: Placement, signal: AbortS
   const look = await converge(deps, placement, [], signal)
   if (look.kind === 'stopped') return look.result
   const empty = look.observed.length === 0
-  if (empty) await documents.withdraw(placement.owner, signal)
+  if (empty && !placement.withdrawn) {
+    await documents.withdraw(placement.owner, signal)
+    placement.withdrawn = true
+  }
   const failure = documents.failure(placement.owner)
   if (failure !== undefined) {
     finish(deps, placement, failedOutcome(placement, failure))
     return undefined
   }
-  const state = empty && documents.left(placement.owner) ? 'Released' : 'Releasing'
+  const state = empty && placement.withdrawn && documents.left(placement.owner) ? 'Released' : 'Releasing'
   const outcome = {
     ...lookOutcome(placement, provider, look.observed, { policy: undefined, inEffect: false, waiting: [] }),
   }
