@@ -61,7 +61,7 @@ export function watchFailure(status: Status): ApiError {
 }
 
 /** Seconds from a Retry-After header (RFC 9110 section 10.2.3: seconds or an HTTP date); undefined when absent or senseless. */
-export function retryAfterSeconds(header: string | undefined, now: number): number | undefined {
+function retryAfterSeconds(header: string | undefined, now: number): number | undefined {
   if (header === undefined) return undefined
   if (/^\d+$/.test(header.trim())) return Number(header)
   const date = Date.parse(header)

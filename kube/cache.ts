@@ -13,7 +13,7 @@ export type Change<T> =
   | { kind: 'updated'; key: string; before: T; after: T }
   | { kind: 'removed'; key: string; before: T; after?: undefined }
 
-export type ChangeListener<T> = (change: Change<T>) => void
+type ChangeListener<T> = (change: Change<T>) => void
 
 export interface Cache<T extends KubeObject> {
   readonly size: number
@@ -31,6 +31,8 @@ export interface Cache<T extends KubeObject> {
 export interface CacheWriter<T extends KubeObject> extends Cache<T> {
   /** The complete state at `resourceVersion`. What is held in a newer version than that stays. */
   replace(objects: Iterable<T>, resourceVersion?: string): void
+  /** The complete state, also where it is older than what is held: the cluster itself went back. */
+  reset(objects: Iterable<T>): void
   upsert(object: T): void
   remove(object: KubeObject): void
 }
@@ -110,6 +112,11 @@ export function createCache<T extends KubeObject>(options: CacheOptions<T> = {})
       for (const [key, held] of objects) {
         if (!seen.has(key) && !isOlder(resourceVersion, held.metadata.resourceVersion)) removeKey(key, held)
       }
+    },
+    reset(all) {
+      const wanted = new Map([...all].map((object) => [keyOf(object), object]))
+      for (const [key, object] of wanted) put(key, object)
+      for (const [key, held] of objects) if (!wanted.has(key)) removeKey(key, held)
     },
   }
 }

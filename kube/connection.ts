@@ -7,7 +7,7 @@ import { inClusterConnection } from './in-cluster.ts'
 import { kubeconfigConnection, kubeconfigPaths } from './kubeconfig.ts'
 import type { Connection, ConnectionSource } from './server-access.ts'
 
-export type { Connection, ConnectionSource, Credentials, TlsMaterial } from './server-access.ts'
+export type { Connection } from './server-access.ts'
 
 /**
  * Finds the connection as kubectl does: `--kubeconfig`, then KUBECONFIG (a list, the first to set a name wins), then the

@@ -273,15 +273,49 @@ describe('the reflector never goes back', () => {
 
   test('unless the server has had nothing newer for five minutes: it was restored from a backup', async () => {
     const r = start({
-      list: (call) => (call === 0 ? listOf(900, [versioned('a', 800)]) : listOf(40, [versioned('b', 30)])),
+      list: (call) =>
+        call === 0
+          ? listOf(900, [versioned('a', 800), versioned('kept', 20)])
+          : listOf(40, [versioned('kept', 10), versioned('b', 30)]),
     })
     await r.clock.advance(60_000)
     r.watch()?.push('ERROR', gone)
     await r.clock.advance(299_000)
-    assert.deepEqual(r.held(), ['a@800'])
+    assert.deepEqual(r.held(), ['a@800', 'kept@20'])
     await r.clock.advance(60_000)
-    assert.deepEqual(r.held(), ['b@30'])
+    assert.deepEqual(r.seen(), ['added a', 'added kept', 'updated kept', 'added b', 'removed a'])
     assert.equal(r.watch()?.options.resourceVersion, '40')
+    await r.stop()
+  })
+
+  test('when it is left without a word: a short list shows whether the server is behind', async () => {
+    const lists = [
+      listOf(50, []),
+      listOf(60, [], 'more'),
+      listOf(30, []),
+      listOf(30, []),
+      listOf(70, [versioned('a', 65)]),
+    ]
+    const r = start({ list: (call) => lists[call] ?? refusal(500) })
+    await r.clock.advance(90_000)
+    r.watch()?.fail(new Error('nothing received for 90 s'))
+    await r.clock.advance(90_000)
+    assert.deepEqual(r.client.lists.slice(1), [{ limit: 1 }])
+    r.watch()?.fail(new Error('nothing received for 90 s'))
+    await r.clock.advance(5000)
+    assert.deepEqual(r.client.lists.slice(2), [{ limit: 1 }, { limit: 20 }, { limit: 20 }])
+    assert.deepEqual(r.held(), ['a@65'])
+    await r.stop()
+  })
+
+  test('silently: a bookmark behind what it has seen makes it list again until the server has caught up', async () => {
+    const lists = [listOf(50, []), listOf(30, []), listOf(51, [versioned('a', 51)])]
+    const r = start({ list: (call) => lists[call] ?? refusal(500) })
+    await r.clock.advance(60_000)
+    r.watch()?.push('BOOKMARK', { metadata: { resourceVersion: '30' } })
+    await r.clock.advance(5000)
+    assert.deepEqual(r.held(), ['a@51'])
+    assert.equal(r.watch()?.options.resourceVersion, '51')
     await r.stop()
   })
 })

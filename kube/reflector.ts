@@ -15,8 +15,9 @@ import { isOlder } from './resource-version.ts'
 import type { ResourceType } from './resources.ts'
 
 /** What a reflector writes to; createCache makes one. */
-export interface ReflectorStore<T extends KubeObject> {
+interface ReflectorStore<T extends KubeObject> {
   replace(objects: Iterable<T>, resourceVersion?: string): void
+  reset(objects: Iterable<T>): void
   upsert(object: T): void
   remove(object: KubeObject): void
 }
@@ -42,7 +43,7 @@ export interface ReflectorOptions<T extends KubeObject> extends Selection {
   tuning?: Partial<ReflectorTuning> | undefined
 }
 
-export interface ReflectorTuning {
+interface ReflectorTuning {
   pageSize: number
   backoff: Backoff
   /** The server is asked to end a watch after one to two times this, so that watches spread over its instances. */
@@ -64,6 +65,9 @@ const usual: ReflectorTuning = {
 /** A watch that ends sooner is a failure whatever it sent, so that no server can make us spin. client-go: VeryShortWatchError. */
 const shortestWatchMs = 1000
 
+/** kube-apiserver sends a bookmark every minute (cacher.go, bookmarkFrequency). */
+const bookmarksWithinMs = 75_000
+
 export interface Reflector {
   /** Lists and watches until the signal aborts; then everything it opened is closed and it resolves. Never rejects. */
   run(signal: AbortSignal): Promise<void>
@@ -80,11 +84,14 @@ export function createReflector<T extends KubeObject>(options: ReflectorOptions<
   let listedAt: number | undefined
   let olderSince: number | undefined
   let failures = 0
+  /** The last watch brought nothing in all its life, not even a bookmark. */
+  let silent = false
 
   async function run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
         if (listedAt === undefined || clock.now() - listedAt > tuning.relistAfterMs) await list(signal)
+        if (silent) await compare(signal)
         await watch(signal)
       } catch (error) {
         if (signal.aborted) return
@@ -104,10 +111,11 @@ export function createReflector<T extends KubeObject>(options: ReflectorOptions<
     if (isOlder(whole.resourceVersion, position.resourceVersion)) {
       refuseOlder(whole)
       options.log.error(about, 'the API server went back in time (restored from a backup?): following it')
-      store.replace([])
+      store.reset(whole.objects)
+    } else {
+      store.replace(whole.objects, whole.resourceVersion)
     }
     olderSince = undefined
-    store.replace(whole.objects, whole.resourceVersion)
     position.resourceVersion = whole.resourceVersion
     listedAt = clock.now()
     onEvent({ kind: 'listed', items: whole.objects.length, pages: whole.pages, tookMs: listedAt - startedAt })
@@ -117,7 +125,14 @@ export function createReflector<T extends KubeObject>(options: ReflectorOptions<
   function refuseOlder(whole: WholeList<T>): void {
     olderSince ??= clock.now()
     if (clock.now() - olderSince >= tuning.acceptOlderAfterMs) return
-    throw new StaleListError(`got a list of version ${whole.resourceVersion} after ${position.resourceVersion}`)
+    throw new StaleServerError(`got a list of version ${whole.resourceVersion} after ${position.resourceVersion}`)
+  }
+
+  /** kube-apiserver says nothing at all to a watch from a version it has not reached, but a list tells where it is. */
+  async function compare(signal: AbortSignal): Promise<void> {
+    const { metadata } = await client.list(type, options.namespace, { ...selectors(options), limit: 1 }, signal)
+    silent = false
+    if (isOlder(metadata.resourceVersion, position.resourceVersion)) throw behind(metadata.resourceVersion)
   }
 
   async function watch(signal: AbortSignal): Promise<void> {
@@ -137,16 +152,22 @@ export function createReflector<T extends KubeObject>(options: ReflectorOptions<
     )
     onEvent({ kind: 'watching', resourceVersion })
     const lived = () => clock.now() - startedAt >= shortestWatchMs
+    let seen = false
     try {
       for await (const event of stream) {
         if (signal.aborted) return
+        seen = true
         if (event.type === 'ERROR') throw watchFailure(event.object)
         if (event.type === 'DELETED') store.remove(event.object)
         else if (event.type !== 'BOOKMARK') store.upsert(transform(event.object))
+        else if (isOlder(event.object.metadata.resourceVersion, position.resourceVersion)) {
+          throw behind(event.object.metadata.resourceVersion)
+        }
         advance(event.object)
       }
     } finally {
       if (lived()) failures = 0
+      silent = !seen && clock.now() - startedAt >= bookmarksWithinMs
       onEvent({ kind: 'watchEnded' })
     }
     if (!lived() && !signal.aborted) await pause(new Error('the watch ended as soon as it had begun'), signal)
@@ -170,9 +191,13 @@ export function createReflector<T extends KubeObject>(options: ReflectorOptions<
   return { run, position }
 }
 
-/** A list that is older than what was seen before: no answer, the next one may be better. */
-class StaleListError extends Error {
-  override readonly name = 'StaleListError'
+/** The server has not reached, or no longer knows, what was seen before: no answer of use, the next one may be better. */
+class StaleServerError extends Error {
+  override readonly name = 'StaleServerError'
+}
+
+function behind(resourceVersion: string | undefined): StaleServerError {
+  return new StaleServerError(`the server is at version ${resourceVersion}, behind what was seen`)
 }
 
 /** An object that the transform fails on is kept as it is: one odd object must not stop all others. */
@@ -192,6 +217,7 @@ function forgiving<T extends KubeObject>(options: ReflectorOptions<T>, about: ob
 
 /** 410 and every refusal that is about our position rather than about time or rights. */
 function mustRelist(error: unknown): boolean {
+  if (error instanceof StaleServerError) return true
   if (!isApiError(error)) return false
   if ([401, 403, 408, 429].includes(error.code)) return false
   if (error.code >= 400 && error.code < 500) return true

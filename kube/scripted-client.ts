@@ -5,7 +5,7 @@
 import type { KubeClient, ListOptions, WatchEvent, WatchOptions } from './client.ts'
 import type { KubeList, KubeObject } from './objects.ts'
 
-export interface ScriptedWatch {
+interface ScriptedWatch {
   readonly options: WatchOptions
   readonly closed: boolean
   push(type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR', object: object): void
