@@ -105,7 +105,7 @@ export function checkObject(
   options: WriteOptions,
   refuse: Refusal = decodeFailure,
 ): { object: KubeObject; warnings: string[] } {
-  checkIdentity(body, resource)
+  checkIdentity(body, resource, refuse)
   const metadata = body['metadata'] ?? {}
   if (!isObject(metadata)) throw badRequest('metadata must be an object')
   body['metadata'] = metadata
@@ -134,8 +134,8 @@ export function checkObject(
 }
 
 /** A built-in kind may leave kind and apiVersion to the path, a custom one may not. */
-function checkIdentity(body: Record<string, unknown>, resource: Resource): void {
-  const { kind: wanted, version: shortVersion } = resource.kind.type
+function checkIdentity(body: Record<string, unknown>, resource: Resource, refuse: Refusal): void {
+  const { kind: wanted } = resource.kind.type
   const version = apiVersionOf(resource)
   if (!resource.kind.custom) {
     body['kind'] ??= wanted
@@ -151,14 +151,12 @@ function checkIdentity(body: Record<string, unknown>, resource: Resource): void 
     throw invalidFailure(given, name, [invalid('kind', kind, `must be ${wanted}`)])
   }
   const [group, given] = apiVersion.includes('/') ? apiVersion.split('/') : ['', apiVersion]
-  const known = definitionName(group ?? '', given ?? '', kind) !== undefined
+  const known = definitionName(group ?? '', given ?? '', kind.replace(/List$/, '')) !== undefined
   const internal = resource.kind.type.group === '' ? 'core' : resource.kind.type.group.split('.')[0]
   const why = known
     ? `converting (${given}.${kind}) to (${internal}.${wanted}): unknown conversion`
     : `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in scheme "pkg/runtime/scheme.go:111"`
-  throw badRequest(
-    `${kind} in version ${JSON.stringify(given ?? shortVersion)} cannot be handled as a ${wanted}: ${why}`,
-  )
+  throw refuse(new DecodeError(why), { kind, apiVersion, metadata: {} }, wanted)
 }
 
 function versionMismatch(given: string, expected: string): Error {
@@ -166,7 +164,7 @@ function versionMismatch(given: string, expected: string): Error {
 }
 
 /** How a body that does not decode is refused. */
-export type Refusal = (error: DecodeError, object: KubeObject) => Error
+export type Refusal = (error: DecodeError, object: KubeObject, wanted?: string) => Error
 
 /** Unknown fields are dropped: silently, with a warning, or with a 400, as `fieldValidation` says. */
 function applySchema(object: KubeObject, { schema }: Resource, options: WriteOptions, refuse: Refusal): string[] {

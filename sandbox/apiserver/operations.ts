@@ -7,8 +7,8 @@ import { checkObject, parseBody, readObject } from './bodies.ts'
 import type { ApiContext, WriteOptions } from './context.ts'
 import { type DeleteOptions, remove } from './deletes.ts'
 import type { Entry } from './entry.ts'
-import { badRequest, methodNotAllowed, noRoute, notFound } from './failure.ts'
-import { at, clone, isObject } from './json.ts'
+import { badRequest, failure, methodNotAllowed, noRoute, notFound } from './failure.ts'
+import { at, clone, isObject, textAt } from './json.ts'
 import { apply } from './managed/apply.ts'
 import { applyPatch, patchForm, readPatch } from './patches/patch.ts'
 import { apiVersionOf, list, parseVersion, selection } from './reads.ts'
@@ -199,6 +199,30 @@ function patchFailure(error: Error, shown: string): Error {
   return invalidFailure({ group: '', kind: '' }, '', [invalid('patch', shown, error.message)])
 }
 
+/** An apply configuration never takes its kind from the path. */
+function assertIdentified(body: Record<string, unknown>): void {
+  const [group, version] = groupVersion(textAt(body, 'apiVersion'))
+  const kind = textAt(body, 'kind')
+  if (version === '' || kind === '') throw badRequest(`invalid object type: ${group}/${version}, Kind=${kind}`)
+}
+
+function groupVersion(apiVersion: string): [string, string] {
+  const [first = '', second] = apiVersion.split('/')
+  return second === undefined ? ['', first] : [first, second]
+}
+
+/** Unknown fields have no owner, so apply refuses them whatever fieldValidation says; in the real server's odd way, with a 500. */
+function undeclared(config: Record<string, unknown>, warnings: readonly string[]): Error {
+  const [group, version] = groupVersion(textAt(config, 'apiVersion'))
+  const name = `${textAt(config, 'metadata', 'namespace')}/${textAt(config, 'metadata', 'name')}`
+  const faults = warnings.map(
+    (warning) => `.${warning.replace(/^unknown field "(.*)"$/, '$1')}: field not declared in schema`,
+  )
+  const text = faults.length === 1 ? faults[0] : `errors:\n${faults.map((fault) => `  ${fault}`).join('\n')}`
+  const type = `${group}/${version}, Kind=${textAt(config, 'kind')}`
+  return failure(500, '', `failed to create typed patch object (${name}; ${type}): ${text}`)
+}
+
 function applied(call: Call, body: unknown, options: WriteOptions): ApiResponse {
   const { context, request, resource, path } = call
   const { query } = request
@@ -208,12 +232,15 @@ function applied(call: Call, body: unknown, options: WriteOptions): ApiResponse 
   }
   if (!isObject(body)) throw badRequest('error decoding YAML: an object is expected')
   if (at(body, 'metadata', 'managedFields') !== undefined) throw badRequest('metadata.managedFields must be nil')
+  assertIdentified(body)
   const fields: Record<string, unknown> = { ...body }
   // The other half of the spec/status split is neither written nor owned.
   if (resource.strategy.statusSubresource && path.subresource === '') delete fields['status']
   if (path.subresource === 'status') delete fields['spec']
   const claimed = clone(fields)
-  const { object: config, warnings } = checkObject(fields, resource, path.namespace, path.name, options)
+  const declared = { ...options, fieldValidation: 'Warn' } as const
+  const { object: config, warnings } = checkObject(fields, resource, path.namespace, path.name, declared)
+  if (warnings.length > 0) throw undeclared(claimed, warnings)
   const old = resource.collection.get(path.namespace ?? '', path.name ?? '')
   const force = query.get('force') === 'true' || query.get('force') === '1'
   const { subresource } = path

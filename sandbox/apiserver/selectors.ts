@@ -76,9 +76,9 @@ export function parseLabelSelector(text: string | undefined): Selector {
     requirements.push(one())
     const after = take()
     if (after.kind === 'end') break
-    if (after.text !== ',') throw fail(`found '${after.text}', expected: ',' or 'end of string'`)
+    if (after.text !== ',') throw badRequest(`found '${after.text}', expected: ',' or 'end of string'`)
     if (peek().kind !== 'word' && peek().text !== '!') {
-      throw fail(`found '${peek().text}', expected: identifier after ','`)
+      throw badRequest(`found '${peek().text}', expected: identifier after ','`)
     }
   }
   return (labels) => requirements.every((requirement) => requirement(labels ?? {}))
@@ -100,7 +100,7 @@ const qualifiedName = /^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/
 const subdomain = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/
 
 function checkKey(token: Token, fail: (message: string) => Error): string {
-  if (token.kind !== 'word') throw fail(`found '${token.text}', expected: !, identifier, or 'end of string'`)
+  if (token.kind !== 'word') throw badRequest(`found '${token.text}', expected: !, identifier, or 'end of string'`)
   const slash = token.text.indexOf('/')
   const prefix = slash < 0 ? undefined : token.text.slice(0, slash)
   const name = slash < 0 ? token.text : token.text.slice(slash + 1)

@@ -169,8 +169,10 @@ function carryOver({ resource, old, subresource }: UpdateTarget, next: KubeObjec
   if (before.metadata.namespace !== undefined) meta.namespace ??= before.metadata.namespace
   if (!meta.uid) keep(meta, before.metadata, 'uid')
   keep(meta, before.metadata, 'creationTimestamp')
-  keep(meta, before.metadata, 'deletionTimestamp')
-  keep(meta, before.metadata, 'deletionGracePeriodSeconds')
+  // Where the old object has none, a value of the writer's is left for validation to refuse.
+  if (before.metadata.deletionTimestamp !== undefined) keep(meta, before.metadata, 'deletionTimestamp')
+  meta.deletionGracePeriodSeconds ??= before.metadata.deletionGracePeriodSeconds as number
+  if (meta.deletionGracePeriodSeconds === undefined) delete meta.deletionGracePeriodSeconds
   keep(meta, before.metadata, 'generation')
   keep(meta, before.metadata, 'resourceVersion')
   object.kind = before.kind as string

@@ -1,6 +1,7 @@
 /** The strategy of the objects of one version of a CustomResourceDefinition. */
 import type { KubeObject } from '../../../kube/objects.ts'
 import { genericStrategy } from '../generic-strategy.ts'
+import { at, isObject } from '../json.ts'
 import type { RawSchema } from '../schema/openapi.ts'
 import type { FieldError, Strategy } from '../strategy.ts'
 import type { DefinitionVersion } from './definition.ts'
@@ -19,7 +20,7 @@ export function customStrategy(version: DefinitionVersion, namespaced: boolean):
     validate: (object, context) => [...generic.validate(object, context), ...contentErrors(object, raw)],
     validateUpdate: (object, old, subresource, context) => [
       ...generic.validateUpdate(object, old, subresource, context),
-      ...contentErrors(object, raw),
+      ...(subresource === 'status' ? statusErrors(object, raw) : contentErrors(object, raw)),
     ],
   }
 }
@@ -38,6 +39,17 @@ function contentErrors(object: KubeObject, raw: RawSchema): FieldError[] {
   const errors = schemaErrors(content, { ...raw, required: without(raw['required'], 'metadata'), properties }, '')
   if (rules) errors.push(...schemaErrors(metadata, { ...rules, required: [] }, 'metadata'))
   return errors
+}
+
+/** A write to /status is judged by the schema of status alone; its messages name the fields from there. */
+function statusErrors(object: KubeObject, raw: RawSchema): FieldError[] {
+  const rules = at(raw, 'properties', 'status')
+  const status = at(object, 'status')
+  if (!isObject(rules) || status === undefined) return []
+  return schemaErrors(status, rules, '').map((error) => {
+    if (error.field === '<nil>') return error
+    return { ...error, field: error.field === '' ? 'status' : `status.${error.field}` }
+  })
 }
 
 function without(list: unknown, name: string): unknown[] {

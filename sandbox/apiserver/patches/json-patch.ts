@@ -1,5 +1,5 @@
 /** JSON Patch (RFC 6902) with the refusals of kube-apiserver. */
-import { applyPatch as applyOperations, type Operation } from 'rfc6902'
+import { applyPatch as applyOperations, type Operation, Pointer } from 'rfc6902'
 import type { KubeObject } from '../../../kube/objects.ts'
 import { badRequest, failure } from '../failure.ts'
 import { clone, isObject } from '../json.ts'
@@ -11,6 +11,13 @@ function isOperations(patch: unknown): patch is Operation[] {
   return Array.isArray(patch) && patch.every((step) => isObject(step) && typeof step['op'] === 'string')
 }
 
+/** The real server replaces a member that is not there as if it were added (evanphx/json-patch v4). */
+function addWhereMissing(step: Operation, object: KubeObject): Operation {
+  if (step.op !== 'replace') return step
+  const parent = Pointer.fromJSON(step.path.slice(0, step.path.lastIndexOf('/'))).get(object)
+  return isObject(parent) ? { ...step, op: 'add' } : step
+}
+
 export function jsonPatch(current: KubeObject, patch: unknown): KubeObject {
   if (!isOperations(patch)) {
     throw badRequest('error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp')
@@ -20,7 +27,10 @@ export function jsonPatch(current: KubeObject, patch: unknown): KubeObject {
     throw failure(413, 'RequestEntityTooLarge', text)
   }
   const result = clone(current)
-  for (const error of applyOperations(result, patch)) {
+  for (const error of applyOperations(
+    result,
+    patch.map((step) => addWhereMissing(step, current)),
+  )) {
     if (error === null) continue
     throw failure(422, 'Invalid', 'the server rejected our request due to an error in our request', {})
   }

@@ -31,10 +31,10 @@ export function decodingSchema(schema: Schema): ObjectSchema {
 }
 
 /** A DecodeError as the 400 of a create or PUT. */
-export function decodeFailure(error: DecodeError, object: KubeObject): Error {
+export function decodeFailure(error: DecodeError, object: KubeObject, wanted = object.kind): Error {
   const version = String(object.apiVersion).split('/').at(-1)
   return badRequest(
-    `${object.kind} in version ${JSON.stringify(version)} cannot be handled as a ${object.kind}: ${error.message}`,
+    `${object.kind} in version ${JSON.stringify(version)} cannot be handled as a ${wanted}: ${error.message}`,
   )
 }
 
@@ -71,7 +71,7 @@ function one(value: unknown, schema: Schema, struct: string, path: string, plain
   if (!fits(value, schema)) {
     const given = jsonType(value, schema)
     throw new DecodeError(
-      `json: cannot unmarshal ${given} into Go struct field ${struct}.${plain} of type ${schema.type}`,
+      `json: cannot unmarshal ${given} into Go struct field ${struct}.${plain} of type ${schema.kind === 'intOrString' ? 'int32' : schema.type}`,
     )
   }
   const fault = typeof value === 'string' ? textFault(value, schema) : undefined

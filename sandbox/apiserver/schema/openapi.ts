@@ -82,7 +82,7 @@ function read(raw: RawSchema, schemas: ReadonlyMap<string, Schema>, go = { struc
     ...anything,
     kind,
     struct: go.struct,
-    type: go.type || goType(kind, raw, inner),
+    type: go.type || goType(kind, raw, typeName(items) ?? inner?.type),
     properties,
     required: new Set(Array.isArray(raw['required']) ? (raw['required'] as string[]) : []),
     items: inner,
@@ -123,9 +123,15 @@ function kindOf(raw: RawSchema): SchemaKind {
   return 'any'
 }
 
-function goType(kind: SchemaKind, raw: RawSchema, items: Schema | undefined): string {
-  if (kind === 'list') return `[]${items?.type ?? ''}`
-  if (kind === 'map') return `map[string]${items?.type ?? ''}`
+/** Of a type that is referred to, which may not have been read yet. */
+function typeName(items: unknown): string | undefined {
+  const ref = isObject(items) ? refOf(items) : undefined
+  return ref === undefined ? undefined : goNames(ref).type
+}
+
+function goType(kind: SchemaKind, raw: RawSchema, items: string | undefined): string {
+  if (kind === 'list') return `[]${items ?? ''}`
+  if (kind === 'map') return `map[string]${items ?? ''}`
   if (kind === 'string' && raw['format'] === 'byte') return '[]uint8'
   if (kind === 'boolean') return 'bool'
   if (kind === 'integer') return plainText(raw['format'] ?? 'int64')
