@@ -103,6 +103,15 @@ describe('network', { skip, timeout: 60_000 }, () => {
     await network.removePod(next)
   })
 
+  test('nodes that come and go do not cut off the others', async () => {
+    for (let round = 0; round < 4; round += 1) {
+      const node = await network.addNode()
+      assert.equal((await ask(client, pods[1]?.addresses.IPv4 ?? '')).pod, 'node-2')
+      await network.removeNode(node.name)
+      assert.equal((await ask(client, pods[1]?.addresses.IPv6 ?? '')).pod, 'node-2')
+    }
+  })
+
   test('a node that joins is reachable, one that left is not', async () => {
     const node = await network.addNode()
     assert.equal(node.name, 'node-3')

@@ -65,6 +65,13 @@ export async function configure(
   await ipBatch(setup.ip ?? [], namespace)
 }
 
+/** Names of the interfaces in operation (operstate UP). */
+export async function linksUp(namespace: string): Promise<Set<string>> {
+  netnsPath(namespace)
+  const lines = (await command(['ip', '-n', namespace, '-brief', 'link', 'show', 'up'])).split('\n')
+  return new Set(lines.flatMap((line) => /^([^\s@]+)(?:@\S+)?\s+UP\s/.exec(line)?.[1] ?? []))
+}
+
 /** File on this machine -> file that a process sees in its place, for example a resolv.conf. */
 export type FileBinds = Readonly<Record<string, string>>
 

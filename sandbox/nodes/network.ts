@@ -2,9 +2,9 @@
  * The sandbox's network on this machine: applies topology.ts and takes it away again. Callers add and remove nodes and Pods at any time,
  * also at once; names and addresses are handed out here, a Pod's address is not reused before the node's others were.
  */
-import type { Clock } from '../../kube/clock.ts'
+import { type Clock, sleep } from '../../kube/clock.ts'
 import { type Instance, releaseInstance } from './instance.ts'
-import { configure, createNamespaces, deleteNamespaces, ipBatch, pidsIn } from './netns.ts'
+import { configure, createNamespaces, deleteNamespaces, ipBatch, linksUp, pidsIn } from './netns.ts'
 import { endProcesses, identify } from './processes.ts'
 import {
   type Family,
@@ -68,7 +68,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
     if (entries.has(place.name)) throw new Error(`${place.name} exists`)
     entries.set(place.name, { place, pods: new Map(), lastHost: 1 })
     try {
-      await apply(nodeChange(spec, place))
+      await apply(nodeChange(spec, place), clock)
     } catch (error) {
       entries.delete(place.name)
       throw error
@@ -77,7 +77,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
   }
 
   try {
-    await apply(worldChange(spec))
+    await apply(worldChange(spec), clock)
     await Promise.all(Array.from({ length: options.nodes }, (_, i) => addNode(i + 1)))
   } catch (error) {
     await remove()
@@ -106,7 +106,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
       entry.pods.set(host, pod)
       entry.lastHost = host
       try {
-        await apply(podChange(entry.place, pod))
+        await apply(podChange(entry.place, pod), clock)
         if (entries.get(node) !== entry) throw new Error(`${node} was removed`)
       } catch (error) {
         await forget(podRemoval(entry.place, pod))
@@ -128,11 +128,26 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
   }
 }
 
-async function apply(change: NetworkChange): Promise<void> {
+async function apply(change: NetworkChange, clock: Clock): Promise<void> {
   await createNamespaces(change.namespaces)
   await Promise.all(change.namespaces.map((name) => configure(name, { sysctls: change.sysctls[name] ?? {} })))
   await Promise.all(change.links.map((step) => ipBatch(step.lines, step.namespace)))
   await Promise.all(change.settings.map((step) => ipBatch(step.lines, step.namespace)))
+  await Promise.all(
+    Object.entries(change.carriers).map(([namespace, devices]) => inOperation(namespace, devices, clock)),
+  )
+}
+
+/**
+ * A new link drops what is sent before the kernel has noticed its carrier (linkwatch, asynchronous), and a lost first ARP request
+ * costs a second.
+ */
+async function inOperation(namespace: string, devices: readonly string[], clock: Clock): Promise<void> {
+  const deadline = clock.now() + 10_000
+  for (let up = await linksUp(namespace); !devices.every((device) => up.has(device)); up = await linksUp(namespace)) {
+    if (clock.now() > deadline) throw new Error(`${namespace}: no carrier on ${devices.join(', ')}`)
+    await sleep(clock, 5)
+  }
 }
 
 /** Undoes at one end what the other end's namespace may already have taken along. */

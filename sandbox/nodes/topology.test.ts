@@ -92,6 +92,13 @@ describe('changes', () => {
   test('replies to the client go from the router through the balancer', () =>
     assert.ok(stepsOf(worldChange(dual), 'rs-it-router').includes('route add 198.51.100.0/24 via 172.18.0.250')))
 
+  test('hardware addresses on the bridge never change with who joins', () => {
+    const links = [worldChange(dual), nodeChange(dual, nodePlace(dual, 1))].flatMap(({ links }) => links)
+    const made = links.flatMap(({ lines }) => lines).filter((line) => /^link add (br0|lb|cp|node-1) /.test(line))
+    const addresses = made.flatMap((line) => / address (02:\S+) /.exec(line)?.[1] ?? [])
+    assert.equal(new Set(addresses).size, 4)
+  })
+
   test('only routers forward', () => {
     const forwards = Object.entries(worldChange(dual).sysctls).filter(([, values]) => 'net/ipv4/ip_forward' in values)
     assert.deepEqual(forwards.map(([name]) => name).sort(), ['rs-it-lb', 'rs-it-router'])
@@ -109,7 +116,7 @@ describe('changes', () => {
     const pod = podPlace(single, node, '0123456789', 2)
     const lines = [worldChange(single), nodeChange(single, node), podChange(node, pod)].flatMap(allLines)
     assert.deepEqual(
-      lines.filter((line) => /[0-9a-f]:[0-9a-f:]/.test(line)),
+      lines.filter((line) => /[0-9a-f]:[0-9a-f:]/.test(line.replace(/ address \S+/, ''))),
       [],
     )
   })

@@ -69,6 +69,8 @@ export interface NetworkChange {
   sysctls: Readonly<Record<string, Readonly<Record<string, string>>>>
   links: readonly IpStep[]
   settings: readonly IpStep[]
+  /** Interfaces that have to be in operation before anybody sends: by namespace. */
+  carriers: Readonly<Record<string, readonly string[]>>
 }
 
 type Role = 'router' | 'client' | 'lb' | 'cp'
@@ -96,7 +98,7 @@ export function nodePlace(spec: Omit<WorldSpec, 'nodes'>, index: number): NodePl
     name,
     index,
     namespace: namespaceOf(spec.instance, name),
-    addresses: byFamily(spec.families, (family) => onBridge(family, `${10 + index}`)),
+    addresses: byFamily(spec.families, (family) => onBridge(family, bridgeHost(index))),
     podCidrs: spec.families.map((family) => podCidr(family, index)),
     gateways: byFamily(spec.families, (family) => podAddress(family, index, 1)),
     zone: zones[(index - 1) % zones.length] ?? '',
@@ -123,11 +125,12 @@ export function worldChange(spec: Omit<WorldSpec, 'nodes'>): NetworkChange {
     links: [
       {
         namespace: at('router'),
-        // Without snooping, neighbour solicitations reach every port of the bridge whatever it has learned.
+        // A bridge without an address of its own takes the lowest of its ports': it would change, and all neighbours be wrong, whenever
+        // a node joins or leaves. Without snooping, neighbour solicitations reach every port whatever the bridge has learned.
         lines: [
-          'link add br0 type bridge mcast_snooping 0',
-          ...bridgePort('lb', at('lb')),
-          ...bridgePort('cp', at('cp')),
+          `link add br0 address ${bridgeMac(bridgeHosts.router)} type bridge mcast_snooping 0`,
+          ...bridgePort('lb', at('lb'), bridgeHosts.lb),
+          ...bridgePort('cp', at('cp'), bridgeHosts.cp),
         ],
       },
       { namespace: at('lb'), lines: [`link add client type veth peer name eth0 netns ${at('client')}`] },
@@ -179,6 +182,12 @@ export function worldChange(spec: Omit<WorldSpec, 'nodes'>): NetworkChange {
         ],
       },
     ],
+    carriers: {
+      [at('router')]: ['lb', 'cp'],
+      [at('lb')]: ['eth0', 'client'],
+      [at('cp')]: ['eth0'],
+      [at('client')]: ['eth0'],
+    },
   }
 }
 
@@ -188,7 +197,7 @@ export function nodeChange(spec: Omit<WorldSpec, 'nodes'>, node: NodePlace): Net
   return {
     namespaces: [node.namespace],
     sysctls: { [node.namespace]: forwardingSysctls },
-    links: [{ namespace: router, lines: bridgePort(node.name, node.namespace) }],
+    links: [{ namespace: router, lines: bridgePort(node.name, node.namespace, bridgeHost(node.index)) }],
     settings: [
       {
         namespace: node.namespace,
@@ -207,6 +216,7 @@ export function nodeChange(spec: Omit<WorldSpec, 'nodes'>, node: NodePlace): Net
         ),
       },
     ],
+    carriers: { [router]: [node.name], [node.namespace]: ['eth0'] },
   }
 }
 
@@ -252,6 +262,8 @@ export function podChange(node: NodePlace, pod: PodPlace): NetworkChange {
         ],
       },
     ],
+    // The node's end follows in the same moment, and a look at it would cost one more process a Pod.
+    carriers: { [pod.namespace]: ['eth0'] },
   }
 }
 
@@ -260,12 +272,22 @@ export function podRemoval(node: NodePlace, pod: PodPlace): IpStep {
   return { namespace: node.namespace, lines: [`link del ${pod.link}`] }
 }
 
-function bridgePort(port: string, namespace: string): string[] {
+/** Hardware addresses are fixed: a node that comes back under its old IP address is the neighbour that the others remember. */
+function bridgePort(port: string, namespace: string, host: string): string[] {
   return [
-    `link add ${port} type veth peer name eth0 netns ${namespace}`,
+    `link add ${port} type veth peer name eth0 address ${bridgeMac(host)} netns ${namespace}`,
     `link set ${port} master br0`,
     `link set ${port} up`,
   ]
+}
+
+/** Locally administered, from the last number of the IPv4 address. */
+function bridgeMac(host: string): string {
+  return `02:00:ac:12:00:${Number(host).toString(16).padStart(2, '0')}`
+}
+
+function bridgeHost(node: number): string {
+  return `${10 + node}`
 }
 
 function onBridge(family: Family, host: string): string {
