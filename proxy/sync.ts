@@ -155,8 +155,10 @@ export function createSync(options: SyncOptions): Sync {
   const forgetStale = async () => {
     try {
       const stale = staleEntries(await writer.affinity(), ruleset.desired, options.isInside)
-      await writer.forget(stale)
-      if (stale.length > 0) observe.forgot(stale.length)
+      if (stale.length > 0) {
+        await writer.forget(stale)
+        observe.forgot(stale.length)
+      }
       affinityDoubt = false
     } catch (error) {
       log.warn({ error }, 'clients remembered by session affinity could not be looked through')
