@@ -59,7 +59,9 @@ const calls: { [K in keyof AgentCalls]: (args: AgentCalls[K]['args']) => Promise
 
   async open({ host, port }) {
     const socket = connect({ host, port })
+    socket.setTimeout(5000, () => socket.destroy(new Error('timeout')))
     await new Promise<void>((resolve, reject) => socket.on('connect', resolve).on('error', reject))
+    socket.setTimeout(0)
     const connection: Held = { socket, ended: undefined, take: () => {} }
     socket.on('error', (error) => (connection.ended = error.message))
     socket.on('close', () => (connection.ended ??= 'closed'))

@@ -1,51 +1,23 @@
 /**
- * The local provider over its real control API (HTTP on a unix socket), as a world of the conformance suite. The server runs in this
- * process without a kernel behind it; time passes and nodes answer when the suite says so. Lost answers are connections really cut.
+ * The local provider over its real control API (HTTP on a unix socket), as a world of the conformance suite. Lost answers are
+ * connections really cut, dead connections a socket nobody listens on.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
 import { request } from 'node:http'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { setImmediate as turn } from 'node:timers/promises'
 import type { World } from '../../providers/conformance-world.ts'
-import { parsePool } from '../../providers/local/balancer/addresses.ts'
-import { createBalancer } from '../../providers/local/balancer/balancer.ts'
-import type { Clock } from '../../providers/local/balancer/clock.ts'
-import { createControlApi } from '../../providers/local/balancer/control-api.ts'
 import type { Faults } from '../../providers/local/balancer/faults.ts'
-import { emptyState } from '../../providers/local/balancer/model.ts'
-import { isPending } from '../../providers/local/balancer/targets.ts'
 import type { LocalCloud } from '../../providers/local/cloud.ts'
 import { createHttpCloud } from '../../providers/local/http.ts'
 import { createLocalProvider } from '../../providers/local/provider.ts'
 import { asSuite, localNode, squatterOf } from '../../providers/local/world.ts'
-
-const hourMs = 3_600_000
+import { hourMs, startApiServer } from './api-server.ts'
 
 export async function apiWorld(): Promise<World> {
-  const folder = await mkdtemp(join(tmpdir(), 'roadstead-api-'))
-  const socketPath = join(folder, 'control.sock')
-  const clock = steppedClock()
-  let gate: Promise<void> | undefined
-  let open = () => {}
-  const pools = ['203.0.113.0/24', '2001:db8:113::/64'].map(parsePool)
-  const balancer = createBalancer({
-    initial: emptyState,
-    settings: { pools: { public: pools, internal: pools }, loadBalancerQuota: Infinity },
-    insideInterfaces: [],
-    firstZone: 1,
-    clock,
-    log: { info: () => {}, warn: () => {} },
-    probe: async () => (await gate, { healthy: true }),
-    dataPlane: { apply: async () => {}, clear: async () => {} },
-    save: async () => {},
-  })
+  const server = await startApiServer()
+  const { socketPath, deadPath, balancer } = server
   const { core } = balancer
-  const server = createControlApi(balancer)
-  await new Promise<void>((resolve) => server.listen(socketPath, resolve))
 
   const real = createHttpCloud(`unix:${socketPath}`)
-  const nowhere = createHttpCloud(`unix:${join(folder, 'nobody.sock')}`)
+  const nowhere = createHttpCloud(`unix:${deadPath}`)
   let interruption: { left: number; last: 'done' | 'not-done' } | undefined
   const forMutation = async (): Promise<LocalCloud> => {
     if (!interruption) return real
@@ -85,51 +57,10 @@ export async function apiWorld(): Promise<World> {
     squat: async (resource) => core.change({ verb: 'create', request: squatterOf(resource) }),
     hold() {
       core.faults = { ...core.faults, provisioningMs: hourMs / 2 }
-      gate = new Promise((resolve) => (open = resolve))
+      server.hold()
     },
-    async settle() {
-      open()
-      gate = undefined
-      do {
-        clock.pass(hourMs)
-        await turn()
-        await balancer.settled()
-      } while (Object.values(core.state().targetGroups).some(isPending))
-      core.expire()
-    },
-    async close() {
-      open()
-      await balancer.stop()
-      server.closeAllConnections()
-      await new Promise((resolve) => server.close(resolve))
-      await rm(folder, { recursive: true, force: true })
-    },
-  }
-}
-
-interface SteppedClock extends Clock {
-  /** This much time goes by, and everything due happens. */
-  pass(ms: number): void
-}
-
-function steppedClock(): SteppedClock {
-  let time = 0
-  const timers = new Map<object, { at: number; run: () => void }>()
-  return {
-    now: () => time,
-    after(ms, run) {
-      const key = {}
-      timers.set(key, { at: time + ms, run })
-      return () => void timers.delete(key)
-    },
-    pass(ms) {
-      time += ms
-      for (const [key, { at, run }] of timers) {
-        if (at > time) continue
-        timers.delete(key)
-        run()
-      }
-    },
+    settle: () => server.settle(),
+    close: () => server.close(),
   }
 }
 

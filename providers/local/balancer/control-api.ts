@@ -6,9 +6,7 @@
  *   GET    /v1/objects?cluster=&namespace=&name=&uid=            everything with these tags
  *   GET    /v1/mutations   GET, PATCH /v1/faults   GET /healthz
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createServer } from 'node:http'
-import type { Server } from 'node:http'
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { CloudKind, RefusalCode, Tags } from '../wire.ts'
 import { cloudRequest, Refusal } from '../wire.ts'
@@ -46,17 +44,17 @@ const kinds: Record<string, CloudKind> = {
 
 const bodyLimit = 4 * 1024 * 1024
 
-/** Not listening yet; the caller chooses a port or a socket file and closes it. */
-export function createControlApi(deps: ControlApiDeps): Server {
+/** What answers the requests of an HTTP server. */
+export function createControlApi(deps: ControlApiDeps): RequestListener {
   let requests = 0
-  return createServer((request, response) => {
+  return (request, response) => {
     const requestId = `r-${(++requests).toString(36)}`
     respond(deps, request, response, requestId).catch((error: unknown) => {
       if (error instanceof Refusal)
         return sendError(response, statusOf[error.code], error.code, error.message, requestId)
       sendError(response, 500, 'InternalError', error instanceof Error ? error.message : String(error), requestId)
     })
-  })
+  }
 }
 
 async function respond(
@@ -118,7 +116,7 @@ async function parseChange(method: string, url: URL, request: IncomingMessage): 
   const [, , collection = '', encoded] = url.pathname.split('/')
   const kind = url.pathname.startsWith('/v1/') ? kinds[collection] : undefined
   if (!kind) throw new Refusal('NotFound', `no such path: ${url.pathname}`)
-  const name = encoded === undefined ? undefined : decodeURIComponent(encoded)
+  const name = encoded === undefined ? undefined : decoded(encoded)
   if (method === 'DELETE' && name !== undefined) {
     const tag = (key: string) => url.searchParams.get(key) ?? ''
     const tags = { cluster: tag('cluster'), namespace: tag('namespace'), name: tag('name'), uid: tag('uid') }
@@ -132,6 +130,14 @@ async function parseChange(method: string, url: URL, request: IncomingMessage): 
   const parsed = cloudRequest.safeParse({ ...content, kind, ...(name === undefined ? {} : { name }) })
   if (!parsed.success) throw new Refusal('InvalidRequest', firstIssue(parsed.error))
   return { verb: method === 'POST' ? 'create' : 'update', request: parsed.data }
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    throw new Refusal('InvalidRequest', `${text} is not URL encoded`)
+  }
 }
 
 function tagFilter(query: URLSearchParams): (tags: Tags) => boolean {

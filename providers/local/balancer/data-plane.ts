@@ -111,19 +111,29 @@ async function listRoutes(run: Run): Promise<Route[]> {
   return found
 }
 
+/** nft needs seconds for the largest rulesets; more means that it hangs. */
+const commandLimitMs = 60_000
+
 /** The only place that starts processes. */
 export const runCommand: Run = (argv, input) =>
   new Promise((resolve, reject) => {
     const [file = '', ...args] = argv
     const child = spawn(file, args, { stdio: ['pipe', 'pipe', 'pipe'] })
+    // Not spawn's own timeout: when the file is missing, its timer keeps the process alive until the end.
+    const limit = setTimeout(() => child.kill('SIGKILL'), commandLimitMs)
     const out: Buffer[] = []
     const err: Buffer[] = []
     child.stdout.on('data', (chunk: Buffer) => out.push(chunk))
     child.stderr.on('data', (chunk: Buffer) => err.push(chunk))
-    child.on('error', (cause) => reject(new Error(`${file} cannot be started: ${cause.message}`, { cause })))
-    child.on('close', (code) => {
+    child.on('error', (cause) => {
+      clearTimeout(limit)
+      reject(new Error(`${file} cannot be started: ${cause.message}`, { cause }))
+    })
+    child.on('close', (code, signal) => {
+      clearTimeout(limit)
       if (code === 0) return resolve(Buffer.concat(out).toString())
-      reject(new Error(`${argv.join(' ')}: ${Buffer.concat(err).toString().trim().slice(0, 2000)}`))
+      const said = Buffer.concat(err).toString().trim().slice(0, 2000)
+      reject(new Error(`${argv.join(' ')}: ${said || `ended by ${signal ?? `exit code ${code}`}`}`))
     })
     child.stdin.on('error', () => {})
     child.stdin.end(input)

@@ -5,6 +5,7 @@
  */
 import { chmod, readFile, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
+import { createServer } from 'node:http'
 import type { Server } from 'node:http'
 import { parseArgs } from 'node:util'
 import type { Pool } from './addresses.ts'
@@ -75,11 +76,14 @@ export async function run(argv: readonly string[], io: BalancerIo): Promise<numb
   }
 }
 
+/** The address is taken first: a second process on it must not get as far as the kernel. */
 async function serve(options: Options, io: BalancerIo): Promise<number> {
   const log = lineLog(io)
   const path = options.state
   const initial = path === undefined ? emptyState : await loadState(path)
   await warnWithoutForwarding(options, log)
+  const server = createServer()
+  const address = await listen(server, options.listen)
   const dataPlane = createDataPlane(runCommand, options.table)
   const balancer = createBalancer({
     initial,
@@ -92,23 +96,19 @@ async function serve(options: Options, io: BalancerIo): Promise<number> {
     dataPlane,
     save: async (state) => (path === undefined ? undefined : saveState(path, state)),
   })
-  await balancer.settled()
-  const trouble = balancer.trouble()
-  if (trouble !== undefined) {
-    await balancer.stop()
-    throw new Error(trouble)
-  }
-  const server = createControlApi(balancer)
+  server.on('request', createControlApi(balancer))
   try {
-    const address = await listen(server, options.listen)
+    await balancer.settled()
+    const trouble = balancer.trouble()
+    if (trouble !== undefined) throw new Error(trouble)
     io.stdout(`${JSON.stringify({ ready: true, address })}\n`)
     await stopped(io.signal)
   } finally {
     server.closeAllConnections()
     server.close()
     await balancer.stop()
-    if (options.clearOnExit) await dataPlane.clear()
   }
+  if (options.clearOnExit) await dataPlane.clear()
   return 0
 }
 
