@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { at } from './json.ts'
+import { at, textAt } from './json.ts'
 import { startTestApi, type TestApi } from './testing.ts'
 import { frameObject, type WatchStream } from './watch.ts'
 
@@ -24,7 +24,7 @@ function waiting(stream: WatchStream): string[] {
 }
 
 function nameIn(object: unknown): string {
-  return String(at(object, 'metadata', 'name') ?? '')
+  return textAt(object, 'metadata', 'name')
 }
 
 /** A clock that only moves when told. */
