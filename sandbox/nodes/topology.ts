@@ -262,8 +262,7 @@ export function podChange(node: NodePlace, pod: PodPlace): NetworkChange {
         ],
       },
     ],
-    // The node's end follows in the same moment, and a look at it would cost one more process a Pod.
-    carriers: { [pod.namespace]: ['eth0'] },
+    carriers: { [pod.namespace]: ['eth0'], [node.namespace]: [pod.link] },
   }
 }
 
