@@ -53,6 +53,7 @@ export function createBalancer(deps: BalancerDeps): Balancer {
     settings,
     () => clock.now(),
     (state) => {
+      if (stopped) return
       dirty = true
       checks.watch(subjectsOf(state))
       void settled()
