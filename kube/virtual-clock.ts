@@ -16,38 +16,46 @@ export interface VirtualClock extends Clock {
 interface Timer {
   at: number
   order: number
-  run: () => void
+  /** Undefined once cancelled; the timer then leaves the heap when its time comes. */
+  run: (() => void) | undefined
 }
 
 export function createVirtualClock(start = Date.parse('2026-01-01T00:00:00Z')): VirtualClock {
-  const timers = new Set<Timer>()
+  const timers: Timer[] = []
+  let pending = 0
   let elapsed = 0
   let epoch = start
   let order = 0
 
-  const nextBefore = (limit: number): Timer | undefined => {
-    let first: Timer | undefined
-    for (const timer of timers) {
-      if (timer.at > limit) continue
-      if (!first || timer.at < first.at || (timer.at === first.at && timer.order < first.order)) first = timer
+  /** The first timer until `limit`, taken out of the heap. */
+  const takeDue = (limit: number): Timer | undefined => {
+    for (let first = timers[0]; first && first.at <= limit; first = timers[0]) {
+      pop(timers)
+      if (first.run) return first
     }
-    return first
+    return undefined
   }
 
   return {
     now: () => epoch + elapsed,
     after(ms, run) {
-      const timer = { at: elapsed + Math.max(0, ms), order: order++, run }
-      timers.add(timer)
-      return () => timers.delete(timer)
+      const timer: Timer = { at: elapsed + Math.max(0, ms), order: order++, run }
+      push(timers, timer)
+      pending += 1
+      return () => {
+        if (timer.run) pending -= 1
+        timer.run = undefined
+      }
     },
     async advance(ms) {
       const limit = elapsed + ms
       await settled()
-      for (let timer = nextBefore(limit); timer; timer = nextBefore(limit)) {
-        timers.delete(timer)
+      for (let timer = takeDue(limit); timer; timer = takeDue(limit)) {
+        const { run } = timer
+        timer.run = undefined
+        pending -= 1
         elapsed = timer.at
-        timer.run()
+        run?.()
         await settled()
       }
       elapsed = limit
@@ -56,12 +64,42 @@ export function createVirtualClock(start = Date.parse('2026-01-01T00:00:00Z')): 
       epoch += ms
     },
     get pending() {
-      return timers.size
+      return pending
     },
   }
 }
 
-/** Resolves when promises and what they started in this turn have run. Network answers need more turns: use `until` for them. */
+/** Resolves when promises and what they started in this turn have run. Answers from a socket take longer. */
 export function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
+}
+
+function isBefore(a: Timer, b: Timer): boolean {
+  return a.at < b.at || (a.at === b.at && a.order < b.order)
+}
+
+/** A binary heap, since simulations have tens of thousands of timers. */
+function push(heap: Timer[], timer: Timer): void {
+  let at = heap.length
+  while (at > 0) {
+    const parent = heap[(at - 1) >> 1]
+    if (!parent || !isBefore(timer, parent)) break
+    heap[at] = parent
+    at = (at - 1) >> 1
+  }
+  heap[at] = timer
+}
+
+function pop(heap: Timer[]): void {
+  const last = heap.pop()
+  if (!last || heap.length === 0) return
+  let at = 0
+  for (;;) {
+    const [left, right] = [heap[2 * at + 1], heap[2 * at + 2]]
+    const child = right && left && isBefore(right, left) ? right : left
+    if (!child || !isBefore(child, last)) break
+    heap[at] = child
+    at = child === left ? 2 * at + 1 : 2 * at + 2
+  }
+  heap[at] = last
 }
