@@ -2,7 +2,8 @@
  * Starts a real etcd and kube-apiserver on free loopback ports, to compare our API server with. No controllers, everybody may do everything.
  * The folder with both executables is an argument; data goes to a temporary folder that `stop` removes.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { createServer } from 'node:net'
@@ -25,7 +26,12 @@ export async function startRealApiServer(binaries: string): Promise<RealApiServe
   const etcdUrl = `http://127.0.0.1:${clientPort}`
   const peerUrl = `http://127.0.0.1:${peerPort}`
   const key = join(folder, 'service-account.key')
-  execFileSync('openssl', ['genrsa', '-out', key, '2048'], { stdio: 'ignore' })
+  const { privateKey } = generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    privateKeyEncoding: { type: 'pkcs1', format: 'pem' },
+    publicKeyEncoding: { type: 'pkcs1', format: 'pem' },
+  })
+  writeFileSync(key, privateKey)
   writeFileSync(join(folder, 'tokens.csv'), `${token},corpus,corpus,"system:masters"\n`)
 
   const children: ChildProcess[] = []

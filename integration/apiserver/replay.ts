@@ -8,7 +8,7 @@ import { createNormaliser } from './normalise.ts'
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
 type JsonObject = { [key: string]: Json }
 
-export interface Step {
+interface Step {
   /** `plural`, `plural/name` or `plural/name/subresource`, with an optional query. Exactly one of these six. */
   post?: string
   put?: string

@@ -19,6 +19,7 @@ import type { ApiRequest, ApiResponse } from './request.ts'
 import { createResourceSet } from './resource.ts'
 import { refusal } from './response.ts'
 import { parseResourcePath } from './routes.ts'
+import { followServices } from './service-endpoints.ts'
 import { createStore, type Store } from './store.ts'
 import { reviewAccess } from './subresources.ts'
 import { StatusFailure } from './strategies/status-failure.ts'
@@ -63,6 +64,7 @@ export function createApi(options: ApiOptions = {}): Api {
     serviceNodePortRange: options.serviceNodePortRange ?? { from: 30000, to: 32767 },
   })
   followDefinitions(context)
+  followServices(context)
   makeNamespaces(context)
   const schemas = openApi(context)
   const faults = createFaults(() => store.expire())

@@ -68,7 +68,7 @@ export function fieldErrorBody(error: FieldError): string {
 }
 
 /** The whole text of a list: one error bare, several as `[a, b]`, repeated texts once. */
-export function fieldErrorsText(errors: readonly FieldError[]): string {
+function fieldErrorsText(errors: readonly FieldError[]): string {
   const texts = [...new Set(errors.map((error) => `${error.field}: ${fieldErrorBody(error)}`))]
   return texts.length === 1 ? (texts[0] ?? '') : `[${texts.join(', ')}]`
 }
