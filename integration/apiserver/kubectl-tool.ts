@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 
-export interface Ran {
+interface Ran {
   code: number
   out: string
   err: string
@@ -10,12 +10,14 @@ export interface Ran {
 
 export type Kubectl = (args: string, input?: string | object) => Promise<Ran>
 
+const program = 'kubectl'
+
 /** Arguments are split at blanks; `'...'` keeps a part together. Objects go to stdin as JSON. */
 export function kubectlFor(url: string): Kubectl {
   return async (args, input) => {
     const list = [...args.matchAll(/'([^']*)'|(\S+)/g)].map((match) => match[1] ?? match[2] ?? '')
     const env = { ...process.env, KUBECONFIG: '/dev/null', HOME: '/nonexistent', KUBECTL_KUBERC: 'false' }
-    const child = spawn('kubectl', ['--server', url, '--cache-dir', '/dev/null', ...list], { env })
+    const child = spawn(program, ['--server', url, '--cache-dir', '/dev/null', ...list], { env })
     let out = ''
     let err = ''
     child.stdout.on('data', (piece: Buffer) => {

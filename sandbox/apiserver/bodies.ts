@@ -15,7 +15,7 @@ import { invalid } from './strategies/field-error.ts'
 import { invalidFailure } from './strategies/status-failure.ts'
 
 /** Body types that are read; protobuf is refused, so that clients fall back to JSON. */
-export const readable = ['application/json', 'application/yaml'] as const
+const readable = ['application/json', 'application/yaml'] as const
 
 export function mediaType(header: string | undefined): string {
   return (header ?? '').split(';')[0]?.trim().toLowerCase() ?? ''

@@ -26,7 +26,7 @@ function detailsOf(type: Named, name: string): Details {
 }
 
 /** `services`, `deployments.apps`: how messages name a resource. */
-export function qualified(type: Named): string {
+function qualified(type: Named): string {
   return type.group === '' ? type.plural : `${type.plural}.${type.group}`
 }
 

@@ -41,7 +41,7 @@ export interface Faults {
   track(watch: OpenWatch): () => void
 }
 
-export interface OpenWatch {
+interface OpenWatch {
   request: ApiRequest
   end(): void
   reset(): void

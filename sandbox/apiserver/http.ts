@@ -119,7 +119,16 @@ function writeWatch(api: Api, request: ApiRequest, stream: WatchStream, outgoing
       stream.end()
       resolve()
     })
-    stream.onWake(pump)
+    // A burst of events goes out in one write a watcher.
+    let due = false
+    stream.onWake(() => {
+      if (due) return
+      due = true
+      setImmediate(() => {
+        due = false
+        pump()
+      })
+    })
     pump()
   })
 }

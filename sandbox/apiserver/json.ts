@@ -1,9 +1,6 @@
 /**
  * Plain JSON trees: copy, compare, narrow. Stored objects are shared and never changed in place, so every writer works on a `clone`.
  */
-export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
-export type JsonObject = { [key: string]: Json }
-
 /** A deep copy. `undefined` members are dropped, as a trip through JSON text would. */
 export function clone<T>(value: T): T {
   if (Array.isArray(value)) return value.map((item: unknown) => clone(item)) as T

@@ -82,7 +82,7 @@ function optionsKind({ method }: ApiRequest): { group: string; kind: string } {
   return { group: 'meta.k8s.io', kind: `${verbs[method] ?? 'Get'}Options` }
 }
 
-export function writeOptions(request: ApiRequest): WriteOptions {
+function writeOptions(request: ApiRequest): WriteOptions {
   const { query, headers } = request
   const dryRun = query.getAll('dryRun')
   if (dryRun.some((mode) => mode !== 'All')) {

@@ -6,7 +6,7 @@ import type { Collection } from './store.ts'
 import type { DefinitionVersion } from './crd/definition.ts'
 import type { Schema } from './schema/schema.ts'
 import type { Strategy } from './strategy.ts'
-import { type Kind, storageId } from './kind.ts'
+import type { Kind } from './kind.ts'
 
 export interface Resource {
   readonly kind: Kind
@@ -55,9 +55,4 @@ export function createResourceSet(): ResourceSet {
       listeners.push(listener)
     },
   }
-}
-
-/** The id its objects are stored under. */
-export function storageOf(resource: Resource): string {
-  return storageId(resource.kind.type)
 }

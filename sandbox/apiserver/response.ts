@@ -31,7 +31,7 @@ function versioned(entry: Entry, apiVersion: string): Buffer {
   return Buffer.from(JSON.stringify({ ...entry.object, apiVersion }))
 }
 
-export function entryValue(entry: Entry, apiVersion: string): unknown {
+function entryValue(entry: Entry, apiVersion: string): unknown {
   const copy = clone(entry.object)
   if (copy.apiVersion !== apiVersion) copy.apiVersion = apiVersion
   return copy

@@ -35,7 +35,7 @@ export interface Collection {
 }
 
 /** Events in order; positions count from the beginning of time, so a reader's position survives compaction. */
-export interface EventLog {
+interface EventLog {
   readonly first: number
   readonly end: number
   at(position: number): StoredEvent | undefined

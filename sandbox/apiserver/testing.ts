@@ -12,7 +12,7 @@ export interface TestApi {
   send: (method: string, path: string, body?: unknown, headers?: Record<string, string>) => Promise<Sent>
 }
 
-export interface Sent {
+interface Sent {
   code: number
   response: ApiResponse
   body: Record<string, unknown>

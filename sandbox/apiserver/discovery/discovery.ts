@@ -81,7 +81,7 @@ function groups(all: readonly DiscoveredResource[]): Group[] {
 }
 
 /** v2 before v1 before v1beta1 before v1alpha1; others last (k8s.io/apimachinery/pkg/version). */
-export function byPriority(left: string, right: string): number {
+function byPriority(left: string, right: string): number {
   const rank = (text: string): number[] => {
     const match = /^v(\d+)(?:(alpha|beta)(\d+))?$/.exec(text)
     if (!match) return [-1, 0, 0]

@@ -18,7 +18,7 @@ export interface DiscoveredResource {
   subresources: readonly DiscoveredSubresource[]
 }
 
-export interface DiscoveredSubresource {
+interface DiscoveredSubresource {
   name: string
   kind: string
   group?: string
