@@ -40,7 +40,6 @@ const target = z.strictObject({
   /** At most one a family is used, the first of each; the first of all is the one that is checked. */
   addresses: z.array(z.union([z.ipv4(), z.ipv6()])).min(1),
 })
-export type TargetSpec = z.infer<typeof target>
 
 const targetGroupSpec = z.strictObject({
   healthCheck,
@@ -95,7 +94,7 @@ const status = z.object({
   /** Target groups: some health check has been in effect. */
   inService: z.boolean().optional(),
 })
-export type CloudStatus = z.infer<typeof status>
+type CloudStatus = z.infer<typeof status>
 
 /** What a client gets. */
 export const cloudObject = cloudRequest.and(z.object({ status }))

@@ -7,19 +7,19 @@ import { CloudError, ownerKey } from '../contract.ts'
 import type { DocumentKey, JsonObject, Owner, Resource } from '../contract.ts'
 import { jsonEqual } from '../json-equal.ts'
 
-export type Mark = Owner | DocumentKey
+type Mark = Owner | DocumentKey
 
 /** What travelled: enough to compare with a plan. `target` is the owner's key or the document's name. */
-export interface Mutation {
+interface Mutation {
   verb: 'create' | 'update' | 'delete'
   kind: string
   key: string
   target: string
 }
 
-export type Call = { verb: 'observe' | 'owners'; target: string } | Mutation
+type Call = { verb: 'observe' | 'owners'; target: string } | Mutation
 
-export interface Failure {
+interface Failure {
   /** Which calls it hits; all when absent. */
   match?: (call: Call) => boolean
   error: CloudError

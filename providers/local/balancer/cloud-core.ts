@@ -15,7 +15,7 @@ export type Change =
   | { verb: 'delete'; kind: CloudKind; name: string; tags: Tags }
 
 /** What happened, for people and for comparing with a plan. */
-export interface Mutation {
+interface Mutation {
   verb: Change['verb']
   kind: CloudKind
   name: string
@@ -34,7 +34,7 @@ export interface CloudCore {
   mutations(): readonly Mutation[]
 }
 
-/** Mutations remembered. */
+/** At least so many of the last mutations are remembered. */
 const memory = 10_000
 
 export function createCloudCore(
@@ -45,7 +45,7 @@ export function createCloudCore(
 ): CloudCore {
   let state = initial
   let history: { at: number; state: BalancerState }[] = [{ at: -Infinity, state }]
-  let mutations: Mutation[] = []
+  const mutations: Mutation[] = []
   const core: CloudCore = {
     faults: noFaults,
     state: () => state,
@@ -59,7 +59,8 @@ export function createCloudCore(
       if (state === before) return
       become(expire(state, now()))
       const { kind, name } = change.verb === 'delete' ? change : change.request
-      mutations = [...mutations.slice(-memory + 1), { verb: change.verb, kind, name }]
+      mutations.push({ verb: change.verb, kind, name })
+      if (mutations.length > 2 * memory) mutations.splice(0, memory)
     },
     list(wanted) {
       const { visibilityMs, provisioningMs } = core.faults

@@ -7,7 +7,7 @@ import { canonical, familyOf } from './addresses.ts'
 import type { BalancerState } from './model.ts'
 import { eligible, lingering } from './targets.ts'
 
-export interface FrontendTarget {
+interface FrontendTarget {
   id: number
   address: string
   /** 0 in passthrough mode. */

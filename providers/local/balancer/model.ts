@@ -20,13 +20,13 @@ export interface Target {
   nextVerdict?: Verdict
 }
 
-export interface DrainingTarget {
+interface DrainingTarget {
   node: string
   addresses: readonly string[]
   until: number
 }
 
-export interface LoadBalancer {
+interface LoadBalancer {
   request: LoadBalancerRequest
   addresses: readonly string[]
   createdAt: number
@@ -42,7 +42,7 @@ export interface TargetGroup {
   draining: readonly DrainingTarget[]
 }
 
-export interface Listener {
+interface Listener {
   request: ListenerRequest
 }
 

@@ -23,7 +23,7 @@ export interface RulesInput {
 }
 
 /** Set or map name -> key -> value ('' in sets). */
-export type Elements = ReadonlyMap<string, ReadonlyMap<string, string>>
+type Elements = ReadonlyMap<string, ReadonlyMap<string, string>>
 
 export interface Ruleset {
   family: 'ip' | 'ip6'
@@ -34,7 +34,7 @@ export interface Ruleset {
 
 /** Marks: node id in the low 16 bits, then a bit for passthrough. On packets only: entered from inside. */
 export const nodeMask = 0xffff
-export const passthroughBit = 0x1_0000
+const passthroughBit = 0x1_0000
 const insideBit = 0x2_0000
 
 /** Connections that moved to another zone stay there as long as their entry is used. */

@@ -40,7 +40,8 @@ const usage = `Usage: roadstead balancer --listen unix:PATH|HOST:PORT --pool CID
 
 Runs a load balancer for the local cloud in the network namespace it is started in (needs CAP_NET_ADMIN there, nft, ip).
 
-  --listen ADDRESS            control API: unix:/path/of.sock, or host:port (port 0: a free one, printed)
+  --listen ADDRESS            control API: unix:/path/of.sock (mode 0600), or host:port (port 0: a free one, printed);
+                              it asks nobody who he is, so only loopback or a network you trust
   --pool CIDR,...             addresses for load balancers, IPv4 and IPv6; routed to this namespace by the network around it
   --internal-pool CIDR,...    addresses for load balancers of scheme internal
   --inside-interface NAME,... interfaces towards the nodes; what enters there is masqueraded

@@ -112,7 +112,7 @@ export function targetKey(target: { node: string; addresses: readonly string[] }
 }
 
 /** Whether two checks ask the same question; how often they ask does not matter to the verdict. */
-export function sameProbe(a: HealthCheckSpec, b: HealthCheckSpec): boolean {
+function sameProbe(a: HealthCheckSpec, b: HealthCheckSpec): boolean {
   return a.protocol === b.protocol && a.port === b.port && a.path === b.path
 }
 
