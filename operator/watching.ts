@@ -42,6 +42,8 @@ export function watchEverything(deps: WatchingDeps): () => void {
     placements.ofName(keyOf(service)).length > 0 || deps.decide(service).kind !== 'not-ours'
 
   for (const service of caches.services.cache.values()) if (concerns(service)) touch(service)
+  for (const key of caches.loadBalancers.cache.keys())
+    if (caches.services.cache.at(key) === undefined) serviceQueue.add(key)
   for (const name of caches.classes.cache.keys()) adminQueue.add(`class/${name}`)
   for (const name of caches.pools.cache.keys()) adminQueue.add(`pool/${name}`)
 

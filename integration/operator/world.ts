@@ -150,7 +150,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   }
 }
 
-async function installCrds(client: KubeClient): Promise<void> {
+export async function installCrds(client: KubeClient): Promise<void> {
   for (const text of await crdTexts()) await client.create(crds, parse(text) as KubeObject)
 }
 

@@ -92,6 +92,10 @@ function progressEvents(
 
 function targetEvents(before: readonly Condition[] | undefined, findings: readonly Finding[]): EventText[] {
   const now = findings.find(({ type }) => type === conditionTypes.ready)
-  if (now?.reason !== 'NoHealthyTargets' || conditionOf(before, conditionTypes.ready)?.status !== 'True') return []
+  const was = conditionOf(before, conditionTypes.ready)
+  if (now?.reason === was?.reason) return []
+  if (now?.reason === 'NoEligibleNodes')
+    return [{ type: 'Warning', reason: 'UnAvailableLoadBalancer', message: now.message }]
+  if (now?.reason !== 'NoHealthyTargets' || was?.status !== 'True') return []
   return [{ type: 'Warning', reason: 'NoHealthyTargets', message: now.message }]
 }

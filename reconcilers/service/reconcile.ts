@@ -53,9 +53,14 @@ export function serviceReconciler(deps: ServiceDeps) {
   const waitingSince = new Map<string, number>()
   return async (key: string, signal: AbortSignal): Promise<WorkResult> => {
     const service = deps.service(key)
+    releaseRecorded(deps, key, service?.metadata.uid)
     releaseOthers(deps, key, service?.metadata.uid)
     if (service === undefined) {
       waitingSince.delete(key)
+      const standing = deps.loadBalancer(key)
+      if (standing !== undefined && deps.placements.ofName(key).length === 0) {
+        await deps.writes.removeLoadBalancer(standing, signal)
+      }
       return undefined
     }
     const desire = deps.decide(service)
@@ -74,6 +79,20 @@ export function serviceReconciler(deps: ServiceDeps) {
           : await provision(deps, key, service, desire, patient, signal)
     if (!pending) waitingSince.delete(key)
     return pending && patient ? { afterMs: patienceMs - (deps.clock.now() - since) } : undefined
+  }
+}
+
+/** Our own record of a Service that is gone, whose finalizer somebody took off while nobody looked. */
+function releaseRecorded(deps: ServiceDeps, key: string, uid: string | undefined): void {
+  const standing = deps.loadBalancer(key)
+  const parsed = parseLoadBalancer(standing ?? {})
+  if (!parsed.ok || parsed.value.service.uid === uid || standing?.metadata.deletionTimestamp !== undefined) return
+  const { namespace = '', name = '' } = standing?.metadata ?? {}
+  const owner = { cluster: deps.cluster, namespace, name, uid: parsed.value.service.uid }
+  for (const { cloud } of parsed.value.placements) {
+    if (!deps.clouds.includes(cloud) || deps.placements.at(cloud, placementKey(owner)) !== undefined) continue
+    deps.placements.want(cloud, owner, undefined)
+    deps.enqueue(cloud, placementKey(owner))
   }
 }
 

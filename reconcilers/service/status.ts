@@ -122,20 +122,21 @@ function serving(input: StatusInput, placements: readonly PlacementStatus[]): Fi
   const needed = readiness === 'any' ? 1 : readiness === 'all' ? total : Math.floor(total / 2) + 1
   const idle = placements.find((one) => one.addresses.length > 0 && !serves(one))
   const isReady = good >= needed
-  const reason = isReady ? 'Ready' : idle ? 'NoHealthyTargets' : 'NotServing'
+  const noNodes = idle?.targets.total === 0
+  const reason = isReady ? 'Ready' : noNodes ? 'NoEligibleNodes' : idle ? 'NoHealthyTargets' : 'NotServing'
   const of = total === 1 ? '' : ` (${good} of ${total} clouds serve, ${needed} needed)`
   const message = isReady
     ? `the load balancer serves${of}`
-    : idle
-      ? `no target is healthy in ${idle.cloud}: check the Pods, the node proxy and the firewall for health checks${of}`
-      : `no address is in service yet${of}`
+    : noNodes
+      ? `there is no node in ${idle?.cloud} that may receive traffic: check spec.providerID, the label roadstead.dev/cloud and exclusions${of}`
+      : idle
+        ? `no target is healthy in ${idle.cloud}: check the Pods, the node proxy and the firewall for health checks${of}`
+        : `no address is in service yet${of}`
   return [programmed(input), { type: conditionTypes.ready, status: isReady ? 'True' : 'False', reason, message }]
 }
 
 function serves({ addresses, targets, state }: PlacementStatus): boolean {
-  return (
-    addresses.length > 0 && state !== 'Unsupported' && (targets.total === 0 ? state === 'Ready' : targets.healthy > 0)
-  )
+  return addresses.length > 0 && state !== 'Unsupported' && targets.healthy > 0
 }
 
 function programmed({ clouds, missingClouds }: StatusInput): Finding {
