@@ -26,10 +26,18 @@ export function listNamespaces(): string[] {
   }
 }
 
-/** Creates them in one go; a name that exists is an error (`File exists`). Loopback is still down: see `configure`. */
+/**
+ * Creates them in one go; a name that exists is an error. Loopback is still down: see `configure`.
+ * Not by `ip netns add`: that goes back to the namespace it came from, which an ordinary user in a user namespace may not enter.
+ */
 export async function createNamespaces(names: readonly string[]): Promise<void> {
-  await ipBatch(names.map((name) => (netnsPath(name), `netns add ${name}`)))
+  await command(['sh', '-c', createScript, 'sh', ...names.map(netnsPath)])
 }
+
+// -C: an existing file is not overwritten.
+const createScript = `set -eC
+mkdir -p ${netnsFolder}
+for path do : > "$path"; unshare --net="$path" true; done`
 
 /** Deletes them; one that is gone is fine. A namespace lives on while a process is in it: end those first. */
 export async function deleteNamespaces(names: readonly string[]): Promise<void> {
@@ -41,13 +49,10 @@ export async function deleteNamespaces(names: readonly string[]): Promise<void> 
   if (left.length > 0) throw new Error(`namespaces could not be deleted: ${left.join(' ')}`)
 }
 
-/** Runs `ip` lines in one process: in `namespace`, or (only for `netns add/del`) where we are. Throws CommandError at the first bad line. */
-export async function ipBatch(lines: readonly string[], namespace?: string): Promise<void> {
-  if (lines.length === 0) return
-  if (namespace === undefined && lines.some((line) => !/^netns (add|del) rs-/.test(line)))
-    throw new RangeError('only namespaces of the sandbox are configured')
-  const at = namespace === undefined ? [] : (netnsPath(namespace), ['-n', namespace])
-  await command(['ip', ...at, '-batch', '-'], { input: `${lines.join('\n')}\n` })
+/** Runs `ip` lines in one process in the namespace. Throws at the first line that fails, with what `ip` said. */
+export async function ipBatch(lines: readonly string[], namespace: string): Promise<void> {
+  netnsPath(namespace)
+  if (lines.length > 0) await command(['ip', '-n', namespace, '-batch', '-'], { input: `${lines.join('\n')}\n` })
 }
 
 /**
@@ -154,9 +159,11 @@ export function pidsIn(namespaces: readonly string[]): number[] {
     .map(Number)
 }
 
+/** Nothing for a file that is no namespace (its creation was cut short). */
 function inodeOf(path: string): string[] {
   try {
-    return [`net:[${statSync(path).ino}]`]
+    const { dev, ino } = statSync(path)
+    return dev === statSync('/proc/self/ns/net').dev ? [`net:[${ino}]`] : []
   } catch {
     return []
   }
