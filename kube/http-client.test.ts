@@ -210,6 +210,15 @@ describe('failures', () => {
     client.close()
   })
 
+  test('with 401 do not keep the connection of an answer that was not read', async () => {
+    await using server = await scriptedServer(({ call }, response) => {
+      if (call > 0) json(response, versioned('web', 1))
+      else response.writeHead(401).write('{"kind":')
+    })
+    await server.client.get(services, at)
+    await until(() => server.open.size === 1, 'the first connection to be closed')
+  })
+
   test('show silence: a request that gets nothing for a minute fails', async () => {
     const clock = createVirtualClock()
     await using server = await scriptedServer(() => {}, { clock })

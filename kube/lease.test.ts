@@ -201,6 +201,21 @@ describe('the election', () => {
     assert.equal((await c.lease())?.holderIdentity, 'intruder')
   })
 
+  test('leaves a lease alone that is renewed after its time was up, before it was taken', async () => {
+    const c = cluster()
+    const spec = { holderIdentity: 'slow', leaseDurationSeconds: 15 }
+    await c.client.create(leases, { metadata: at, spec: { ...spec, renewTime: '2020-01-01T00:00:00.000000Z' } })
+    const b = candidate(c, 'b')
+    await c.clock.advance(15_500)
+    await c.client.patch(leases, at, { type: 'merge', body: { spec: { renewTime: '2020-01-01T00:00:15.000000Z' } } })
+    await c.clock.advance(14_000)
+    assert.equal(b.state.leading, false)
+    await c.clock.advance(4000)
+    assert.equal(b.state.leading, true)
+    b.stop()
+    await b.running
+  })
+
   test('keeps leading when somebody touches the Lease without taking it', async () => {
     const c = cluster()
     const a = candidate(c, 'a')
