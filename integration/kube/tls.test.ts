@@ -16,6 +16,7 @@ import { loadConnection } from '../../kube/connection.ts'
 import { createHttpClient } from '../../kube/http-client.ts'
 import { nodes } from '../../kube/resources.ts'
 
+const tool = 'openssl'
 const skip =
   process.env['ROADSTEAD_REQUIRE'] === 'all' || hasOpenssl() ? false : 'needs openssl: apt-get install openssl'
 
@@ -99,11 +100,11 @@ describe('TLS', { skip }, () => {
 })
 
 function hasOpenssl(): boolean {
-  return spawnSync('openssl', ['version'], { stdio: 'ignore' }).status === 0
+  return spawnSync(tool, ['version'], { stdio: 'ignore' }).status === 0
 }
 
 function makeCertificates(folder: string): void {
-  const openssl = (command: string) => execFileSync('openssl', command.split(' '), { cwd: folder, stdio: 'ignore' })
+  const openssl = (command: string) => execFileSync(tool, command.split(' '), { cwd: folder, stdio: 'ignore' })
   openssl('req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -subj /CN=authority -days 2')
   writeFileSync(join(folder, 'names'), 'subjectAltName=DNS:kubernetes')
   for (const name of ['server', 'client']) {
