@@ -124,6 +124,22 @@ describe('traffic through the local balancer', { skip: requires('root', 'linux',
     await service.remove()
   })
 
+  test('UDP flows of a removed node stay with it while it lives and leave it when it is gone', async () => {
+    const service = await startService(network)
+    const [address = ''] = service.addresses
+    const talk = (handle: number) => network.client.call('talkUdp', { handle, host: address, port: 80, timeoutMs: 500 })
+    const handles = Array.from({ length: 12 }, (_, index) => 100 + index)
+    const first = await Promise.all(handles.map(talk))
+    await service.become({ nodes: ['node-1', 'node-2'] })
+    assert.deepEqual(await Promise.all(handles.map(talk)), first)
+    await network.link('node-3', 'down')
+    await wait(1500)
+    await Promise.all(handles.map(talk))
+    byNode(await Promise.all(handles.map(talk)))
+    await network.link('node-3', 'up')
+    await service.remove()
+  })
+
   test('source ranges let in whom they name', async () => {
     const service = await startService(network, { sourceRanges: ['198.51.100.0/28', '198.51.100.8/29'] })
     const [v4 = '', v6 = ''] = service.addresses
@@ -232,6 +248,44 @@ describe('traffic through the local balancer', { skip: requires('root', 'linux',
       await service.remove()
     })
   }
+
+  test('another node port takes over under load: 0 failed, the address stays', async () => {
+    const service = await startService(network)
+    const [address = ''] = service.addresses
+    for (const [name, node] of network.nodes) await node.call('serve', { name, port: 31001, addresses: [] })
+    await network.client.call('startLoad', { host: address, port: 80, perSecond: 200 })
+    await service.become({ ports: [{ name: 'tcp', protocol: 'TCP', port: 80, nodePort: 31001 }] })
+    await wait(300)
+    const load = await network.client.call('stopLoad', {})
+    assert.deepEqual({ failed: load.failed, errors: load.errors }, { failed: 0, errors: {} })
+    const forward = await network.inBalancer('nft', 'list', 'map', 'ip', 'roadstead-balancer', 'forward')
+    assert.ok(
+      forward.includes(`${address} . tcp . 80`) && forward.includes(' . 31001') && !forward.includes(' . 31000'),
+    )
+    await service.remove()
+  })
+
+  test('a TCP health check takes a node out whose port is closed', async () => {
+    const nodes = ['node-1', 'node-2']
+    for (const name of nodes) await network.nodes.get(name)?.call('serveHealth', { port: 32200, status: 500 })
+    const service = await startService(network, { healthCheck: { ...check(32200), protocol: 'TCP' } })
+    assert.deepEqual(await service.targets(), { 'node-1': 'healthy', 'node-2': 'healthy', 'node-3': 'unhealthy' })
+    assert.deepEqual(Object.keys(byNode(await ask(network, service.addresses[0] ?? ''))).sort(), nodes)
+    await service.remove()
+  })
+
+  test('two Services share nothing but the nodes', async () => {
+    const first = await startService(network)
+    const second = await startService(network, { sourceRanges: ['192.0.2.0/24'], nodes: ['node-3'] })
+    assert.notDeepEqual(first.addresses, second.addresses)
+    byNode(await ask(network, first.addresses[0] ?? ''))
+    assert.deepEqual(await ask(network, second.addresses[0] ?? '', { count: 1, timeoutMs: 300 }), [
+      { error: 'timeout' },
+    ])
+    await second.remove()
+    byNode(await ask(network, first.addresses[0] ?? ''))
+    await first.remove()
+  })
 
   test('a client on the inside is masqueraded and served', async () => {
     const service = await startService(network)

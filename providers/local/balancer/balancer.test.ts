@@ -105,6 +105,18 @@ test('connections of a removed target are cut by the clock when the drain time i
   await balancer.stop()
 })
 
+test('a target that comes back before it has drained is judged again at once', async () => {
+  const { balancer, seen, pass } = world()
+  for (const change of serve()) balancer.core.change(change)
+  await pass(0)
+  balancer.core.change({ verb: 'update', request: targetGroup([2]) })
+  await pass(0)
+  balancer.core.change({ verb: 'update', request: targetGroup([1, 2]) })
+  await pass(0)
+  assert.deepEqual(elements(seen, 'choose'), ['goto spread-2'])
+  await balancer.stop()
+})
+
 test('a target that leaves opens another zone for the flows that choose again; one that joins does not', async () => {
   const { balancer, seen, pass } = world()
   for (const change of serve()) balancer.core.change(change)

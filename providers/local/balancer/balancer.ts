@@ -3,6 +3,7 @@
  * together. Every change of the state ends in one flush: saved, then in the kernel; requests are answered after their flush. Routing by
  * saved verdicts goes on after a restart until new ones come in.
  */
+import type { HealthCheckSpec } from '../wire.ts'
 import type { Clock, Log } from './clock.ts'
 import type { CloudCore } from './cloud-core.ts'
 import { createCloudCore } from './cloud-core.ts'
@@ -134,16 +135,22 @@ export function createBalancer(deps: BalancerDeps): Balancer {
   }
 }
 
+/** Draining targets are asked as well, so that UDP does not wait for a node that is gone. */
 function subjectsOf(state: BalancerState): Subject[] {
-  return Object.entries(state.targetGroups).flatMap(([name, group]) =>
-    group.targets.flatMap((target) => {
+  return Object.entries(state.targetGroups).flatMap(([name, { check, nextCheck, targets, draining }]) => {
+    const asked = (
+      target: { node: string; addresses: readonly string[] },
+      checks: readonly (HealthCheckSpec | undefined)[],
+    ) => {
       const [address] = target.addresses
       if (address === undefined) return []
-      return [group.check, group.nextCheck].flatMap((check) =>
-        check ? [{ group: name, target: targetKey(target), address, check }] : [],
-      )
-    }),
-  )
+      return checks.flatMap((each) => (each ? [{ group: name, target: targetKey(target), address, check: each }] : []))
+    }
+    return [
+      ...targets.flatMap((target) => asked(target, [check, nextCheck])),
+      ...draining.flatMap((target) => asked(target, [check])).map((subject) => ({ ...subject, draining: true })),
+    ]
+  })
 }
 
 /** To every node that a passthrough frontend sends to, and to those whose connections still drain. */

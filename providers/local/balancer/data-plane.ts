@@ -114,6 +114,8 @@ async function listRoutes(run: Run): Promise<Route[]> {
 /** nft needs seconds for the largest rulesets; more means that it hangs. */
 const commandLimitMs = 60_000
 
+const packageOf: Readonly<Record<string, string>> = { nft: 'nftables', ip: 'iproute2' }
+
 /** The only place that starts processes. */
 export const runCommand: Run = (argv, input) =>
   new Promise((resolve, reject) => {
@@ -127,7 +129,8 @@ export const runCommand: Run = (argv, input) =>
     child.stderr.on('data', (chunk: Buffer) => err.push(chunk))
     child.on('error', (cause) => {
       clearTimeout(limit)
-      reject(new Error(`${file} cannot be started: ${cause.message}`, { cause }))
+      const missing = 'code' in cause && cause.code === 'ENOENT' ? `; install ${packageOf[file] ?? file}` : ''
+      reject(new Error(`${file} cannot be started: ${cause.message}${missing}`, { cause }))
     })
     child.on('close', (code, signal) => {
       clearTimeout(limit)

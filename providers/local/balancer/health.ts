@@ -17,6 +17,8 @@ export interface Subject {
   target: string
   address: string
   check: HealthCheckSpec
+  /** A target that comes back from draining is another subject: it has to hear the verdict again. */
+  draining?: boolean
 }
 
 export interface HealthChecks {
@@ -103,8 +105,8 @@ export function createHealthChecks(
   }
 }
 
-function subjectKey({ group, target }: Subject): string {
-  return `${group} ${target}`
+function subjectKey({ group, target, draining = false }: Subject): string {
+  return `${draining} ${group} ${target}`
 }
 
 function same(a: ProbeResult | undefined, b: ProbeResult): boolean {

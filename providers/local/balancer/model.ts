@@ -24,6 +24,8 @@ interface DrainingTarget {
   node: string
   addresses: readonly string[]
   until: number
+  /** It fails the health check: nobody is waiting for it. */
+  unhealthy?: boolean
 }
 
 interface LoadBalancer {

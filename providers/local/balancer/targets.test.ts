@@ -88,6 +88,18 @@ describe('target group', () => {
     assert.deepEqual(lingering(group, 'UDP', now), [])
   })
 
+  test('UDP leaves a draining target that fails its health check, TCP does not', () => {
+    const draining = updateGroup(judged({ 1: true, 2: true }), targetGroup([2]), now)
+    assert.equal(lingering(draining, 'UDP', now).length, 1)
+    const gone = judge(draining, 'node-1@172.18.0.11,fd00:18::11', check(), {
+      healthy: false,
+      reason: 'silent',
+      since: now,
+    })
+    assert.deepEqual(lingering(gone, 'UDP', now), [])
+    assert.equal(lingering(gone, 'TCP', now).length, 1)
+  })
+
   test('the same verdict again does not prolong the drain time', () => {
     const group = verdict(judged({ 1: false, 2: true }), 1, false, 10256, now + 5000)
     assert.deepEqual(

@@ -24,7 +24,12 @@ export function updateGroup(group: TargetGroup, request: TargetGroupRequest, now
   const removed = group.targets.filter((target) => !wanted.has(targetKey(target)))
   const draining = [
     ...group.draining.filter((target) => !wanted.has(targetKey(target))),
-    ...removed.map(({ node, addresses }) => ({ node, addresses, until })),
+    ...removed.map(({ node, addresses, verdict }) => ({
+      node,
+      addresses,
+      until,
+      unhealthy: verdict?.healthy === false,
+    })),
   ]
   const registered = targets.map((target) => known.get(targetKey(target)) ?? { ...target })
   return settle(withCheck({ ...group, request, targets: registered, draining }, healthCheck))
@@ -54,7 +59,15 @@ export function judge(group: TargetGroup, target: string, check: HealthCheckSpec
     const since = before && before.healthy === verdict.healthy ? before.since : verdict.since
     return { ...present, [field]: { ...verdict, since } }
   })
-  return settle({ ...group, targets })
+  return settle({
+    ...group,
+    targets,
+    draining: field === 'verdict' ? judgeDraining(group, target, verdict) : group.draining,
+  })
+}
+
+function judgeDraining({ draining }: TargetGroup, target: string, { healthy }: Verdict): TargetGroup['draining'] {
+  return draining.map((each) => (targetKey(each) === target ? { ...each, unhealthy: !healthy } : each))
 }
 
 function settle(group: TargetGroup): TargetGroup {
@@ -82,7 +95,10 @@ export function eligible(group: TargetGroup): Target[] {
   return healthy.length > 0 ? healthy : judged
 }
 
-/** Whose established connections live on, besides the eligible ones'. UDP has nothing to lose: it leaves an unhealthy target at once. */
+/**
+ * Whose established connections live on, besides the eligible ones'. UDP leaves a target that is unhealthy, registered or not, at once:
+ * it has no connection to lose, and nobody would tell the client that its packets go nowhere.
+ */
 export function lingering(
   group: TargetGroup,
   protocol: 'TCP' | 'UDP',
@@ -90,9 +106,10 @@ export function lingering(
 ): { addresses: readonly string[]; until: number }[] {
   const drainMs = group.request.spec.drainSeconds * 1000
   const unhealthy = group.targets.flatMap(({ addresses, verdict }) =>
-    protocol === 'TCP' && verdict && !verdict.healthy ? [{ addresses, until: verdict.since + drainMs }] : [],
+    verdict && !verdict.healthy ? [{ addresses, until: verdict.since + drainMs }] : [],
   )
-  return [...group.draining, ...unhealthy].filter(({ until }) => until > now)
+  const all = protocol === 'TCP' ? [...group.draining, ...unhealthy] : group.draining.filter((each) => !each.unhealthy)
+  return all.filter(({ until }) => until > now)
 }
 
 export function targetStatuses(group: TargetGroup): TargetStatus[] {
