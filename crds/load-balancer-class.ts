@@ -43,7 +43,7 @@ const cloud = z.strictObject({
   parameters: z.record(z.string(), z.string()).default({}),
 })
 
-export const loadBalancerClassSpec = z
+const loadBalancerClassSpec = z
   .strictObject({
     clouds: z.array(cloud).min(1, 'must name at least one cloud').max(8),
     scheme: z.enum(['public', 'internal']).default('internal'),

@@ -12,7 +12,7 @@ const portRange = z
   .strictObject({ from: portNumber, to: portNumber })
   .refine(({ from, to }) => from <= to, { path: ['to'], message: 'must not be smaller than from' })
 
-export const nodePortPoolSpec = z.strictObject({
+const nodePortPoolSpec = z.strictObject({
   /** Inclusive; inside the API server's --service-node-port-range. */
   ranges: z.array(portRange).min(1, 'must hold at least one range').max(32),
   /** Namespaces the pool serves; absent: all. */

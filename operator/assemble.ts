@@ -6,6 +6,7 @@ import type { KubeClient } from '../kube/client.ts'
 import type { Clock } from '../kube/clock.ts'
 import { createEventRecorder, referenceTo } from '../kube/event-recorder.ts'
 import type { Log } from '../kube/log.ts'
+import type { Service } from '../kube/objects.ts'
 import { services as servicesType } from '../kube/resources.ts'
 import { runWorkers } from '../kube/workers.ts'
 import { createKeyQueue } from '../kube/queue.ts'
@@ -72,7 +73,7 @@ async function work(
 ): Promise<void> {
   const { client, providers, clock, random, log, config, metrics = silentMetrics } = deps
   const around = surroundings(caches, providers, config.cluster)
-  const decide = (service: Parameters<typeof desire>[0]) => desire(service, around)
+  const decide = (service: Service) => desire(service, around)
   const placements = createPlacements()
   const backoff = { initialMs: 1000, maxMs: 300_000 }
   const serviceQueue = createKeyQueue({
@@ -83,7 +84,7 @@ async function work(
   })
   const adminQueue = createKeyQueue({ clock, random, backoff, hooks: metrics.queue('class') })
   const recorder = createEventRecorder({ client, component, clock, random, log })
-  const learnService = caches.services.learn
+  const learnService = (service: Service) => caches.services.learn(service)
 
   const window = createNodeWindow({
     clock,
@@ -114,7 +115,7 @@ async function work(
     client,
     pools: () => caches.pools.cache.values(),
     services: () => caches.services.cache.values(),
-    namespaceLabels: around.namespaceLabels,
+    namespaceLabels: (namespace) => around.namespaceLabels(namespace),
     serverRange: config.nodePortRange,
     learn: learnService,
   })
@@ -131,7 +132,7 @@ async function work(
     writes: serviceWrites({
       client,
       learnService,
-      learnLoadBalancer: caches.loadBalancers.learn,
+      learnLoadBalancer: (object) => caches.loadBalancers.learn(object),
       now: () => rfc3339(clock),
     }),
     event: (service, { type, reason, message }) =>
@@ -144,11 +145,11 @@ async function work(
     client,
     classes: caches.classes,
     pools: caches.pools,
-    features: around.features,
-    cloudNames: around.cloudNames,
-    use: nodePorts.use,
+    features: (cloud) => around.features(cloud),
+    cloudNames: () => around.cloudNames(),
+    use: (spec) => nodePorts.use(spec),
     event: (reference, text) => recorder.event(reference, text.type, text.reason, text.message),
-    measured: metrics.pool,
+    measured: (pool, use) => metrics.pool(pool, use),
     now: () => rfc3339(clock),
   })
 
@@ -174,7 +175,7 @@ async function work(
     remove: config.deleteOrphans,
     enqueue: (cloud, key) => lanes.get(cloud)?.placement.add(key),
     event: (reference, text) => recorder.event(reference, text.type, text.reason, text.message),
-    measured: metrics.orphans,
+    measured: (cloud, count) => metrics.orphans(cloud, count),
     clock,
     log,
   })

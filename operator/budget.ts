@@ -15,7 +15,7 @@ export interface BudgetOptions {
   burst: number
 }
 
-export interface Bucket {
+interface Bucket {
   /** Resolves when a call may be made, or when the signal aborts. First come, first served. */
   take(signal: AbortSignal): Promise<void>
   /** The cloud said that it was too much. */

@@ -59,7 +59,10 @@ export function createCloudLane(deps: CloudLaneDeps): CloudLane {
     random,
     log,
     driftIntervalMs: config.driftIntervalMs,
-    observed: { drift: metrics.drift, failed: metrics.cloudFailure },
+    observed: {
+      drift: (cloud) => metrics.drift(cloud),
+      failed: (cloud, error) => metrics.cloudFailure(cloud, error),
+    },
   })
   return {
     placement,
@@ -80,7 +83,7 @@ export function createCloudLane(deps: CloudLaneDeps): CloudLane {
         runWorkers({
           queue: shared,
           workers: 2,
-          work: metrics.timed('document', documents.reconcile),
+          work: metrics.timed('document', (key, stop) => documents.reconcile(key, stop)),
           signal,
           onError: onError(`document ${name}`),
         }),

@@ -4,7 +4,7 @@ import type { FlagSpec } from '../kube/flags.ts'
 import type { OperatorConfig } from './config.ts'
 import { defaultConfig } from './config.ts'
 
-export interface ProviderChoice {
+interface ProviderChoice {
   name: string
   settings: Record<string, string>
 }

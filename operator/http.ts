@@ -2,7 +2,7 @@
 import { createServer } from 'node:http'
 import type { Server } from 'node:http'
 
-export interface Page {
+interface Page {
   code: number
   text: string
   contentType?: string

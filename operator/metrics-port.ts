@@ -6,7 +6,7 @@ import type { CloudError } from '../providers/contract.ts'
 import type { Placements } from '../reconcilers/placement/placements.ts'
 import type { ServiceHooks } from '../reconcilers/service/reconcile.ts'
 
-export type Work = (key: string, signal: AbortSignal) => Promise<WorkResult>
+type Work = (key: string, signal: AbortSignal) => Promise<WorkResult>
 
 export interface OperatorMetrics {
   queue(name: string): QueueHooks

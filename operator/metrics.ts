@@ -9,6 +9,7 @@ import { CloudError } from '../providers/contract.ts'
 import type { Provider } from '../providers/contract.ts'
 import type { Placements } from '../reconcilers/placement/placements.ts'
 import type { OperatorMetrics } from './metrics-port.ts'
+import { version as currentVersion } from './version.ts'
 
 export interface Metrics extends OperatorMetrics {
   text(): Promise<string>
@@ -22,7 +23,7 @@ const short = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 15, 60, 300]
 /** Clouds take minutes: Kubernetes' own tests wait 20. */
 const long = [0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1200, 2400]
 
-export function createMetrics(version: string): Metrics {
+export function createMetrics(version: string = currentVersion): Metrics {
   const registry = new Registry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry })

@@ -25,9 +25,7 @@ import { createLog } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import type { Metrics } from './metrics.ts'
 import { withRetry } from './retry.ts'
-
-/** Must be the version in package.json; the release check compares them. */
-const version = '0.1.0'
+import { version } from './version.ts'
 
 /** Exit code: 0 stopped as asked, 1 failed or lost the lease. Throws UsageError. */
 export async function run(argv: readonly string[], io: CommandIo): Promise<number> {
@@ -36,7 +34,7 @@ export async function run(argv: readonly string[], io: CommandIo): Promise<numbe
     io.stdout(usage)
     return 0
   }
-  const metrics = createMetrics(version)
+  const metrics = createMetrics()
   const providers = await loadProviders(flags, metrics)
   const client = await connect(flags, io)
   const log = createLog(flags.logLevel, io.stderr)
@@ -79,7 +77,7 @@ export async function run(argv: readonly string[], io: CommandIo): Promise<numbe
     return 0
   } finally {
     await Promise.all(servers.map((server) => server.close()))
-    await client.close()
+    client.close()
   }
 }
 

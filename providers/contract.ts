@@ -188,9 +188,9 @@ export interface Provider {
    * Pure. The fragments that stand in an observed document, whoever wrote them. Fragments of owners that are not known to be gone
    * are carried over when the document is written. Present on every provider whose `lower` answers fragments.
    */
-  fragments?(document: DocumentKey, observed: readonly Resource[]): readonly Fragment[]
+  readonly fragments?: (document: DocumentKey, observed: readonly Resource[]) => readonly Fragment[]
   /** Every shared document in the cloud with our cluster's mark; present with `fragments`. Throws CloudError. */
-  documents?(cluster: string, signal: AbortSignal): Promise<readonly DocumentKey[]>
+  readonly documents?: (cluster: string, signal: AbortSignal) => Promise<readonly DocumentKey[]>
   /** Pure. What to publish, given what was observed. */
   addresses(observed: readonly Resource[]): Addresses
   /** Pure. Health of the targets, given what was observed. */

@@ -1,6 +1,5 @@
 /** IP addresses and CIDRs as people write them, checked and in one spelling. Pure. */
 import ipaddr from 'ipaddr.js'
-import type { Family } from '../providers/contract.ts'
 
 /** The canonical spelling of a CIDR with host bits cleared; undefined when it is none. Blanks around it are allowed, as in Kubernetes. */
 export function canonicalCidr(text: string): string | undefined {
@@ -17,8 +16,4 @@ export function canonicalIp(text: string): string | undefined {
   if (ipaddr.IPv4.isValidFourPartDecimal(trimmed)) return trimmed
   if (!trimmed.includes(':') || !ipaddr.IPv6.isValid(trimmed)) return undefined
   return ipaddr.IPv6.parse(trimmed).toRFC5952String()
-}
-
-export function familyOf(ip: string): Family {
-  return ip.includes(':') ? 'IPv6' : 'IPv4'
 }

@@ -4,7 +4,7 @@
  */
 import type { CloudError, CloudErrorKind } from '../providers/contract.ts'
 
-export interface Requeue {
+interface Requeue {
   /** Waits at least this long; 'backoff' leaves it to the queue's exponential backoff alone. */
   wait: number | 'backoff'
   /** Reason in conditions unless the error brings a more specific one. CamelCase. */

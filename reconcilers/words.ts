@@ -1,5 +1,5 @@
 /** The names Roadstead writes into other people's objects. Changing one breaks clusters that run an older version. */
-export const group = 'roadstead.dev'
+const group = 'roadstead.dev'
 export const annotationPrefix = `${group}/`
 /** `spec.loadBalancerClass` of our Services: this and the name of a LoadBalancerClass. */
 export const classPrefix = `${group}/`

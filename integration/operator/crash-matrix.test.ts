@@ -124,9 +124,6 @@ async function snapshot(world: World) {
     ports: service?.spec.ports,
     ingress: service?.status?.loadBalancer?.ingress,
     conditions: service?.status?.conditions?.map(({ type, status, reason }) => `${type} ${status} ${reason}`),
-    loadBalancers: items.map(({ metadata, status: { lastChangeTime: _, ...status } }) => ({
-      name: metadata.name,
-      ...status,
-    })),
+    loadBalancers: items.map(({ metadata, status }) => ({ name: metadata.name, ...status, lastChangeTime: '' })),
   }
 }

@@ -11,7 +11,7 @@ import type { KubeClient } from '../../kube/client.ts'
 import { silent } from '../../kube/log.ts'
 import type { Log } from '../../kube/log.ts'
 import type { Event, KubeObject, Node, Service } from '../../kube/objects.ts'
-import { events, namespaces, nodes, resourceType, services } from '../../kube/resources.ts'
+import { events, nodes, resourceType, services } from '../../kube/resources.ts'
 import { createVirtualClock } from '../../kube/virtual-clock.ts'
 import type { VirtualClock } from '../../kube/virtual-clock.ts'
 import { defaultConfig } from '../../operator/config.ts'
@@ -45,7 +45,7 @@ export interface World {
   writes(): { api: number; cloud: number }
 }
 
-export interface RunningOperator {
+interface RunningOperator {
   stop(): Promise<void>
   /** API and cloud calls made. */
   readonly calls: number
@@ -155,7 +155,7 @@ export async function installCrds(client: KubeClient): Promise<void> {
 }
 
 export function node(name: string, cloud = 'memory', more: Partial<Node> = {}): Node {
-  const host = [...name].reduce((sum, char) => (sum * 31 + char.charCodeAt(0)) % 60_000, 7)
+  const host = Array.from(name).reduce((sum, char) => (sum * 31 + char.charCodeAt(0)) % 60_000, 7)
   return {
     apiVersion: 'v1',
     kind: 'Node',
@@ -197,16 +197,8 @@ export function webService(
   }
 }
 
-export async function makeNamespace(
-  client: KubeClient,
-  name: string,
-  labels: Record<string, string> = {},
-): Promise<void> {
-  await client.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } })
-}
-
 /** undefined instead of a 404. */
-export async function absent<T>(answer: Promise<T>): Promise<T | undefined> {
+async function absent<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
     return await answer
   } catch (error) {

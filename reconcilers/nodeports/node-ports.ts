@@ -14,7 +14,7 @@ import { component } from '../words.ts'
 import { candidates, filled, poolPorts, portsToFill, usedPorts } from './allocate.ts'
 import type { PortRange } from './allocate.ts'
 
-export type NodePortResult =
+type NodePortResult =
   /** Nothing to do, or no pool covers the Service. */
   { kind: 'unchanged' } | { kind: 'written'; service: Service; pool: string } | { kind: 'refused'; reason: Reason }
 

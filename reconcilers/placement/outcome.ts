@@ -1,7 +1,7 @@
 /** What one look at a placement found: the facts that Service status, the LoadBalancer object and events are made of. Plain data. */
 import type { Address, Protocol, Reason, TargetHealth } from '../../providers/contract.ts'
 
-export interface PortResult {
+interface PortResult {
   port: number
   protocol: Protocol
   error?: string

@@ -33,7 +33,7 @@ export interface PlacementDeps {
 }
 
 /** For metrics. */
-export interface PlacementHooks {
+interface PlacementHooks {
   /** A difference that nobody asked for was found in the cloud. */
   drift?(cloud: string): void
   failed?(cloud: string, error: CloudError): void

@@ -23,7 +23,7 @@ import { chooseClass } from './class-choice.ts'
 /** A placement's spec before its cloud's nodes are known. */
 export type PlacementBase = Omit<LoadBalancerSpec, 'nodes'>
 
-export interface CloudPlacement {
+interface CloudPlacement {
   cloud: string
   base: PlacementBase
 }

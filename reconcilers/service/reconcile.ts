@@ -154,9 +154,7 @@ async function provision(
 
   const owner = ownerOf(service, deps.cluster)
   for (const { cloud, base } of desire.placements) {
-    const changed = deps.placements.want(cloud, owner, base, added)
-    const placement = deps.placements.at(cloud, placementKey(owner))
-    if (changed || placement?.outcome === undefined) deps.enqueue(cloud, placementKey(owner))
+    if (deps.placements.want(cloud, owner, base, added)) deps.enqueue(cloud, placementKey(owner))
   }
   const kept = new Set(desire.placements.map(({ cloud }) => cloud))
   const leftover = stale && !added ? deps.clouds : cloudsToCheckWhenKept(deps, key, service)
@@ -209,7 +207,9 @@ async function publish(
     resources: [],
   }))
   const object = { ...view.loadBalancer, placements: [...view.loadBalancer.placements, ...leavingStatus] }
-  if (await deps.writes.loadBalancer(service, deps.loadBalancer(key), object, signal)) {
+  // The record of a Service that had this name before is the only trace of what is still being removed for it.
+  const predecessor = deps.placements.ofName(key).some(({ owner }) => owner.uid !== service.metadata.uid)
+  if (!predecessor && (await deps.writes.loadBalancer(service, deps.loadBalancer(key), object, signal))) {
     for (const text of cloudEvents(clouds, previous)) deps.event(service, text)
   }
   const before = service.status?.conditions

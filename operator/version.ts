@@ -1,0 +1,2 @@
+/** The version that logs and metrics show; the same as in package.json. */
+export const version = '0.1.0'

@@ -1,0 +1,22 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { CloudError } from '../providers/contract.ts'
+import { interpret } from './requeue.ts'
+
+describe('what a refusal means', () => {
+  test('Retry-After is obeyed, and a throttled call makes no event', () => {
+    const { waitMs, event, reason } = interpret(new CloudError('throttled', 'slow down', { retryAfterSeconds: 42 }))
+    assert.deepEqual([waitMs, event, reason], [42_000, 'never', 'CloudThrottled'])
+  })
+
+  test('a reason of the cloud goes before the general one and gets an event of its own', () => {
+    const { reason, event } = interpret(new CloudError('quota', 'none left', { reason: 'AddressPoolExhausted' }))
+    assert.deepEqual([reason, event], ['AddressPoolExhausted', 'specific'])
+  })
+
+  test('the message is the same for every try: no request id', () => {
+    const error = (requestId: string) => new CloudError('denied', 'no', { code: 'AccessDenied', requestId })
+    assert.equal(interpret(error('1')).message, interpret(error('2')).message)
+    assert.equal(interpret(error('1')).message, "no (AccessDenied); give the operator's identity this permission")
+  })
+})
