@@ -32,6 +32,7 @@ export async function greeting(cluster: Cluster, settings: UpSettings, io: Comma
     ).catch(() => undefined)
     const address = service === undefined ? undefined : firstAddress(service)
     const port = service?.spec.ports?.find((entry) => (entry.protocol ?? 'TCP') === 'TCP')?.port
+    if (io.signal.aborted) return
     if (address === undefined)
       lines.unshift(`  Service ${at.name} has no address after 30 s: kubectl describe service ${at.name} says why`)
     else if (port !== undefined) {

@@ -1,16 +1,16 @@
 /** The objects a sandbox starts with: custom resource definitions, the class `local`, the API server's endpoints, cluster DNS. Pure but for reading YAML. */
 import { crdTexts } from '../crds/texts.ts'
-import type { EndpointSlice, KubeObject } from '../kube/objects.ts'
+import type { EndpointSlice, KubeObject, Service } from '../kube/objects.ts'
 import { dnsManifests } from './dns/manifests.ts'
 import { readManifests } from './manifests.ts'
-import { apiPort, bridgeAddress, dnsServiceAddress } from './nodes/topology.ts'
+import { apiPort, apiServerAddress, bridgeAddress, dnsServiceAddress } from './nodes/topology.ts'
 
 /** In the order they have to be applied. */
 export async function seedObjects(): Promise<KubeObject[]> {
   const definitions = (await crdTexts()).flatMap((text, index) =>
     readManifests(text, `custom resource definition ${index + 1}`),
   )
-  return [...definitions, localClass, apiServerSlice, ...dnsManifests({ address: dnsServiceAddress })]
+  return [...definitions, localClass, apiServerService, apiServerSlice, ...dnsManifests({ address: dnsServiceAddress })]
 }
 
 /** `loadBalancerClass: roadstead.dev/local`; checks are quick because the sandbox is small. */
@@ -25,6 +25,18 @@ const localClass: KubeObject & { spec: unknown } = {
       healthCheck: { intervalSeconds: 1, timeoutSeconds: 1, healthyThreshold: 1, unhealthyThreshold: 2 },
       drainSeconds: 10,
     },
+  },
+}
+
+/** Service default/kubernetes, at the first address of the range as on every cluster. */
+const apiServerService: Service = {
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name: 'kubernetes', namespace: 'default', labels: { component: 'apiserver', provider: 'kubernetes' } },
+  spec: {
+    type: 'ClusterIP',
+    clusterIP: apiServerAddress,
+    ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: apiPort }],
   },
 }
 

@@ -36,8 +36,8 @@ async function main(): Promise<number> {
     else launcher = machine.launcher
   }
   const total: Summary = { passed: 0, failed: 0, skipped: [] }
-  if (unit.length > 0) add(total, await runFiles(unit, ['--test-isolation=none'], []))
-  if (integration.length > 0) add(total, await runFiles(integration, ['--test-concurrency=1'], launcher))
+  if (unit.length > 0) add(total, await runFiles(unit, ['--test-isolation=none', '--test-timeout=60000'], []))
+  if (integration.length > 0) add(total, await runFiles(integration, ['--test-concurrency=1', '--test-timeout=300000'], launcher))
 
   const byReason = Map.groupBy(total.skipped, (skip) => skip.reason)
   for (const [reason, skips] of byReason) {
@@ -67,7 +67,6 @@ async function runFiles(files: string[], flags: string[], launcher: readonly str
     ...launcher,
     process.execPath,
     '--test',
-    '--test-timeout=300000',
     ...flags,
     '--test-reporter=./scripts/test-reporter.ts',
     '--test-reporter-destination=stdout',

@@ -9,7 +9,7 @@ export async function metricsPage(): Promise<string> {
 Besides these, both processes answer the usual \`process_*\` and \`nodejs_*\` metrics.
 
 ## Operator
-${table(await operatorMetrics().text())}
+${table(await operatorMetrics('0').text())}
 
 ## Proxy
 ${table(await proxyMetrics().text())}
