@@ -14,6 +14,11 @@ const dynamicV4 = /\b10\.96\.(?!0\.)\d{1,3}\.\d{1,3}\b/g
 const dynamicV6 = /\bfd00:96::[0-9a-f]{3,4}\b/g
 const anyUid = /\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g
 
+/** The high band of the default range (KEP-3668). */
+function isDynamicPort(port: number): boolean {
+  return port >= 30086 && port <= 32767
+}
+
 /** `literals`: the scenario's text, whose values are not the server's choice. */
 export function createNormaliser(literals: string, namespace: string): (reply: Reply) => Answer {
   const names = new Map<string, string>()
@@ -37,14 +42,15 @@ export function createNormaliser(literals: string, namespace: string): (reply: R
       .replaceAll(dynamicV6, (ip) => named('v6', ip))
       .replaceAll(anyUid, (uid) => (literals.includes(uid) ? uid : '$uid'))
       .replaceAll(namespace, '$namespace')
-    for (const [known, name] of names) if (/^\d+$/.test(known)) result = result.replaceAll(known, name)
+    result = result.replaceAll(/\b3[0-2]\d{3}\b/g, (port) => (isDynamicPort(Number(port)) ? named('port', port) : port))
     for (const prefix of prefixes)
       result = result.replace(new RegExp(`${prefix}[bcdfghjklmnpqrstvwxz2456789]{5}`, 'g'), `${prefix}$$random`)
     return time.test(result) && !literals.includes(result) ? '$time' : result
   }
   const walk = (value: Json, field: string): Json => {
     if (typeof value === 'string') return text(value)
-    if (typeof value === 'number') return portFields.has(field) && value >= 30086 ? named('port', String(value)) : value
+    if (typeof value === 'number')
+      return portFields.has(field) && isDynamicPort(value) ? named('port', String(value)) : value
     if (Array.isArray(value)) return value.map((item) => walk(item, field))
     if (value === null || typeof value !== 'object') return value
     return object(value)

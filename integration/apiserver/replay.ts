@@ -87,8 +87,9 @@ async function perform(send: Send, step: Step, namespace: string, known: Map<str
   const body = fill(step.body, known)
   if (step.edit !== undefined) {
     const path = pathOf(step.edit, namespace)
-    const { body: current } = await send('GET', path.replace(/\/status(?=\?|$)/, '').replace(/\?.*/, ''), '', undefined)
-    return send('PUT', path, 'application/json', mergePatch(current, fill(step.with, known) ?? {}))
+    const read = await send('GET', path.replace(/\/status(?=\?|$)/, '').replace(/\?.*/, ''), '', undefined)
+    if (read.code >= 300) return read
+    return send('PUT', path, 'application/json', mergePatch(read.body, fill(step.with, known) ?? {}))
   }
   if (step.patch !== undefined) {
     return settled(send, 'PATCH', pathOf(step.patch, namespace), patchTypes[step.type ?? 'merge'], body)

@@ -20,7 +20,7 @@ export function text(content: string, code = 200): ApiResponse {
 
 export function refusal(error: StatusFailure): ApiResponse {
   const retry = error.status.details?.retryAfterSeconds
-  const response = value(error.status, error.code)
+  const response = value(error.status, error.code, error.warnings)
   if (retry !== undefined) response.headers['retry-after'] = String(retry)
   return response
 }

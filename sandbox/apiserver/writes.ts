@@ -11,7 +11,7 @@ import { recordUpdate } from './managed/entries.ts'
 import { assertNamespaceOpen, holdsNamespace } from './namespaces.ts'
 import type { Resource } from './resource.ts'
 import { invalid } from './strategies/field-error.ts'
-import { invalidFailure } from './strategies/status-failure.ts'
+import { invalidFailure, StatusFailure } from './strategies/status-failure.ts'
 import type { FieldError, Allocation } from './strategy.ts'
 
 export interface Written {
@@ -52,7 +52,10 @@ export function create(context: ApiContext, resource: Resource, object: KubeObje
   const scope = strategyContext(context, options.dryRun)
   const entry = transact(strategy.allocate?.(object, undefined, scope), options.dryRun, () => {
     refuse(resource, object, strategy.validate(object, scope))
-    if (existing) throw alreadyExists(kind.type, name, existing.object.metadata.deletionTimestamp !== undefined)
+    if (existing) {
+      const { status } = alreadyExists(kind.type, name, existing.object.metadata.deletionTimestamp !== undefined)
+      throw new StatusFailure(status, strategy.warnings?.(object, undefined))
+    }
     return options.dryRun ? unversioned(object) : collection.put(object)
   })
   if (!options.dryRun) announce(context, resource, entry.object, false)

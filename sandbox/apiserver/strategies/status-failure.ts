@@ -11,12 +11,15 @@ export class StatusFailure extends Error {
   readonly status: Status
   readonly code: number
   readonly reason: string
+  /** Texts for `Warning:` headers that go with the refusal. */
+  readonly warnings: readonly string[]
 
-  constructor(status: Status) {
+  constructor(status: Status, warnings: readonly string[] = []) {
     super(status.message ?? 'failure')
     this.status = status
     this.code = status.code ?? 500
     this.reason = status.reason ?? 'InternalError'
+    this.warnings = warnings
   }
 }
 

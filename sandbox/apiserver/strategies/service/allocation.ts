@@ -81,14 +81,15 @@ function inTransaction(dryRun: boolean, run: (transaction: Transaction) => void)
 
 function takeClusterIps(spaces: ServiceSpaces, service: Service, from: number, transaction: Transaction): void {
   const { spec } = service
-  const addresses = [...(spec.clusterIPs ?? [])]
+  // Messages show the addresses still to come as empty texts.
+  const addresses = (spec.ipFamilies ?? []).map((_, i) => spec.clusterIPs?.[i] ?? '')
+  spec.clusterIPs = addresses
   for (const [i, family] of (spec.ipFamilies ?? []).entries()) {
     if (i < from) continue
     const space = spaces.clusterIps.get(family)
     if (space === undefined) continue
     addresses[i] = takeClusterIp(space, service, addresses[i] ?? '', transaction)
   }
-  spec.clusterIPs = addresses
   if (addresses[0] !== undefined) spec.clusterIP = addresses[0]
 }
 

@@ -83,7 +83,8 @@ export function dropForeignFields(service: Service, old: Service): void {
   dropFromExternalName(service)
 }
 
-/** kube-apiserver stores it and hides it on every read; nobody can tell the difference. */
+/** kube-apiserver stores it and hides it on every read. A value that validation will refuse is left for it to refuse. */
 export function dropFromExternalName({ spec }: Service): void {
-  if (spec.type === 'ExternalName') delete spec.internalTrafficPolicy
+  const { internalTrafficPolicy: policy } = spec
+  if (spec.type === 'ExternalName' && (policy === 'Cluster' || policy === 'Local')) delete spec.internalTrafficPolicy
 }
