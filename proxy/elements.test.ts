@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { applied, chainsOf, difference, isEmpty, partsOf } from './elements.ts'
 
 const sets = fc
@@ -25,7 +25,7 @@ describe('the difference of two element sets', () => {
     fc.assert(
       fc.property(sets, sets, (a, b) => {
         const there = applied(difference(a, b), a)
-        assert.deepEqual(new Map([...applied(difference(b, a), there)].sort()), new Map([...a].sort()))
+        assert.deepEqual(applied(difference(b, a), there), a)
       }),
     )
   })

@@ -12,6 +12,7 @@ export const elementMaps = [
   'ep-local',
   'learn',
   'cluster-ips',
+  'frontends',
   'masq',
   'local-vips',
   'hairpin',

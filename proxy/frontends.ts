@@ -32,7 +32,7 @@ export function clusterIps(service: Service): Address[] {
 }
 
 /** Addresses where a load balancer sends packets on with the address unchanged, so that the node has to catch them. */
-export function capturedIngress(service: Service): Address[] {
+function capturedIngress(service: Service): Address[] {
   if (service.spec.type !== 'LoadBalancer') return []
   const ingress = service.status?.loadBalancer?.ingress ?? []
   return addressesOf(ingress.flatMap((entry) => (entry.ipMode === 'Proxy' ? [] : (entry.ip ?? []))))

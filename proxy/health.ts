@@ -22,7 +22,7 @@ export interface Health {
   livez(): HealthAnswer
 }
 
-export interface HealthAnswer {
+interface HealthAnswer {
   code: 200 | 503
   body: { lastUpdated: string; currentTime: string; nodeEligible?: boolean }
 }

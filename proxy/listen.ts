@@ -29,7 +29,7 @@ export async function listen(at: ListenAt, respond: RequestListener): Promise<Li
   }
 }
 
-export function codeOf(error: unknown): string | undefined {
+function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 

@@ -55,7 +55,7 @@ function isLoopback({ text }: Address): boolean {
   return text === '::1' || text.startsWith('127.')
 }
 
-export const autoscalerTaint = 'ToBeDeletedByClusterAutoscaler'
+const autoscalerTaint = 'ToBeDeletedByClusterAutoscaler'
 
 /** Whether load balancers may send new connections here: not while the node is being removed (KEP-3836). */
 export function isEligible(node: Node | undefined): boolean {

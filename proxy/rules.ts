@@ -81,6 +81,7 @@ export function serviceRules(input: RulesInput): ServiceRules {
       }
       for (const front of ofFamily) {
         const put = (map: MapName, key: string, value = '') => claim(front.key, family, map, key, value)
+        put('frontends', front.key)
         if (!found.any) put('no-ep', front.key, 'goto reject-it')
         else forward(front, input, pool, put)
         if (front.kind === 'load-balancer') restrictSources(front, input, put)
@@ -120,7 +121,7 @@ function forward(
 }
 
 /** Undefined without session affinity. The default is the API's: three hours. */
-export function affinitySeconds(service: Service): number | undefined {
+function affinitySeconds(service: Service): number | undefined {
   if (service.spec.sessionAffinity !== 'ClientIP') return undefined
   return service.spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10_800
 }

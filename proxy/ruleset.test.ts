@@ -1,7 +1,7 @@
 /** The incremental ruleset against one built from nothing, for random objects in random orders. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import type { EndpointSlice, Service } from '../kube/objects.ts'
 import { applied, type ElementId, type ElementSet, isEmpty, partsOf } from './elements.ts'
 import { createRuleset, type ObjectView } from './ruleset.ts'

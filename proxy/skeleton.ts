@@ -138,6 +138,7 @@ function body(
         ]
       : []),
     `set cluster-ips { type ${type}; }`,
+    `set frontends { type ${frontendType}; }`,
     `set masq { type ${frontendType}; }`,
     `set local-vips { type ${frontendType}; }`,
     `set hairpin { type ${type} . ${type}; }`,
@@ -159,7 +160,14 @@ function body(
       `${notPod}fib saddr type != local ${frontend} vmap @svc-local`,
       `${frontend} vmap @svc`,
     ),
-    chain('translated', ...(remembersClients(family) ? learning : []), `${address} daddr @cluster-ips goto reject-it`),
+    chain(
+      'translated',
+      ...(remembersClients(family) ? learning : []),
+      // Tried before the Service was known here: conntrack holds the client's port without a translation, for two minutes, and the packet
+      // would go in circles. The reset makes that 10 s (nf_ct_set_closing; net.netfilter.nf_conntrack_tcp_timeout_close).
+      `ct status & dnat == 0 ${frontend} @frontends goto reject-it`,
+      `${address} daddr @cluster-ips goto reject-it`,
+    ),
     chain('before-in', 'type filter hook prerouting priority -110; policy accept;', 'ct state new jump checks'),
     chain('before-out', 'type filter hook output priority -110; policy accept;', 'ct state new jump checks'),
     chain('nat-in', 'type nat hook prerouting priority dstnat; policy accept;', 'jump services'),

@@ -24,7 +24,7 @@ export interface SyncOptions {
   observe: SyncObserver
 }
 
-export interface SyncObserver {
+interface SyncObserver {
   /** Changes wait for being written since this time; `undefined`: none does. */
   waiting(since: number | undefined): void
   /** A batch is in the kernel (also an empty one: the kernel is known to be right). */

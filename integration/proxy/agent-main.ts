@@ -66,16 +66,18 @@ async function load({ perSecond, forMs, ...probe }: Extract<Request, { op: 'load
   const failures: string[] = []
   const names: Record<string, number> = {}
   const running = new Set<Promise<void>>()
+  const count = async () => {
+    const answer = await tcp(probe)
+    if (answer.ok) names[answer.name] = (names[answer.name] ?? 0) + 1
+    else failures.push(`${Date.now() - started}ms ${answer.code}`)
+  }
   let sent = 0
   while (Date.now() - started < forMs) {
     const due = Math.floor(((Date.now() - started) / 1000) * perSecond)
     for (; sent < due; sent++) {
-      const one: Promise<void> = tcp(probe).then((answer) => {
-        if (answer.ok) names[answer.name] = (names[answer.name] ?? 0) + 1
-        else failures.push(`${Date.now() - started}ms ${answer.code}`)
-        running.delete(one)
-      })
+      const one = count()
       running.add(one)
+      void one.finally(() => running.delete(one))
     }
     await new Promise((resolve) => setTimeout(resolve, 5))
   }

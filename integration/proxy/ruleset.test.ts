@@ -40,6 +40,7 @@ const sample = new Map<ElementId, string>(
       [`${family} ep ${front} . 1`, `${pod} . 8081`],
       [`${family} ep-local ${front} . 0`, `${pod} . 8080`],
       [`${family} cluster-ips ${address}`, ''],
+      [`${family} frontends ${front}`, ''],
       [`${family} masq ${front}`, ''],
       [`${family} local-vips ${address} . udp . 53`, ''],
       [`${family} hairpin ${pod} . ${pod}`, ''],

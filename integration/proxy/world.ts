@@ -22,7 +22,7 @@ import { bridgeAddress, namespaceOf, type PodPlace } from '../../sandbox/nodes/t
 import { type Agent, startAgent } from './agent.ts'
 
 /** null deletes. */
-export interface MergePatch {
+interface MergePatch {
   metadata?: { labels?: Record<string, string> | null }
   spec?: Partial<Service['spec']>
 }
@@ -36,7 +36,7 @@ export interface PodInWorld {
   agent: Agent
 }
 
-export interface EndpointState {
+interface EndpointState {
   pod: PodInWorld
   conditions?: EndpointConditions
 }
@@ -76,7 +76,7 @@ export interface RunningProxy {
   end(signal: NodeJS.Signals): Promise<number | null>
 }
 
-export const targetPort = 8080
+const targetPort = 8080
 const apiPort = 6443
 
 export async function startWorld(name: string): Promise<World> {
