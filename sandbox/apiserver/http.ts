@@ -6,10 +6,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { stringify } from 'yaml'
 import type { Api } from './api.ts'
 import { mediaType } from './bodies.ts'
+import { failure } from './failure.ts'
 import { controlFaults, faultsPath } from './faults-control.ts'
 import { decodeProtobuf, ProtobufError } from './protobuf/decode.ts'
 import type { ApiRequest, ApiResponse } from './request.ts'
-import { bodyBytes, bodyValue } from './response.ts'
+import { bodyBytes, bodyValue, refusal } from './response.ts'
 import { frameLine, type WatchStream } from './watch.ts'
 
 /** Largest body accepted; as etcd's request limit in kube-apiserver, 3 MiB. */
@@ -24,6 +25,11 @@ export async function serve(
   const gone = new AbortController()
   outgoing.once('close', () => gone.abort())
   const body = await readBody(incoming)
+  if (!body) {
+    const text = `Request entity too large: limit is ${maxBody}`
+    writeResponse(refusal(failure(413, 'RequestEntityTooLarge', text, {})), outgoing)
+    return
+  }
   const url = new URL(incoming.url ?? '/', 'http://server')
   const request: ApiRequest = {
     method: incoming.method ?? 'GET',
@@ -38,15 +44,15 @@ export async function serve(
   writeResponse(response, outgoing)
 }
 
-async function readBody(incoming: IncomingMessage): Promise<Buffer> {
+/** Undefined when it is too large; the rest is read and dropped, so that the client gets its answer. */
+async function readBody(incoming: IncomingMessage): Promise<Buffer | undefined> {
   const pieces: Buffer[] = []
   let size = 0
   for await (const piece of incoming as AsyncIterable<Buffer>) {
     size += piece.length
-    if (size > maxBody) throw new Error('body too large')
-    pieces.push(piece)
+    if (size <= maxBody) pieces.push(piece)
   }
-  return Buffer.concat(pieces)
+  return size <= maxBody ? Buffer.concat(pieces) : undefined
 }
 
 const protobuf = 'application/vnd.kubernetes.protobuf'

@@ -8,13 +8,16 @@ import type { ApiContext, WriteOptions } from './context.ts'
 import { type DeleteOptions, remove } from './deletes.ts'
 import type { Entry } from './entry.ts'
 import { badRequest, failure, methodNotAllowed, noRoute, notFound } from './failure.ts'
-import { at, clone, isObject, textAt } from './json.ts'
+import { at, clone, isObject } from './json.ts'
+import { namespaceKind } from './kind.ts'
 import { apply } from './managed/apply.ts'
+import { assertIdentified, undeclared } from './managed/configuration.ts'
 import { applyPatch, patchForm, readPatch } from './patches/patch.ts'
-import { apiVersionOf, list, parseVersion, selection } from './reads.ts'
+import { apiVersionOf, list, selection } from './reads.ts'
+import { checkListOptions, integerOption, isWatch, versionOption } from './list-options.ts'
 import type { ApiRequest, ApiResponse } from './request.ts'
 import type { Resource } from './resource.ts'
-import { invalid, notSupported, required } from './strategies/field-error.ts'
+import { invalid, invalidStatus, notSupported, required } from './strategies/field-error.ts'
 import { invalidFailure } from './strategies/status-failure.ts'
 import { ok, value } from './response.ts'
 import type { ResourcePath } from './routes.ts'
@@ -37,7 +40,7 @@ export function operate(call: Call): ApiResponse {
   if (path.namespace !== undefined && !kind.type.namespaced) throw noRoute()
   if (path.subresource !== '' && !kind.subresources.includes(path.subresource)) throw noRoute()
   if (path.name === undefined) {
-    if (request.method === 'GET') return isWatch(call) ? watch(call) : listing(call)
+    if (request.method === 'GET') return isWatch(call.request.query) ? watch(call) : listing(call)
     if (request.method === 'POST') return post(call)
     if (request.method === 'DELETE') return removeAll(call)
     throw methodNotAllowed()
@@ -45,7 +48,7 @@ export function operate(call: Call): ApiResponse {
   if (kind.type.namespaced && path.namespace === undefined) throw noRoute()
   const special = specials[path.subresource]
   if (special) return special(call)
-  if (request.method === 'GET') return isWatch(call) ? watch(call) : get(call)
+  if (request.method === 'GET') return isWatch(call.request.query) ? watch(call) : get(call)
   if (request.method === 'PUT') return put(call)
   if (request.method === 'PATCH') return patch(call)
   if (request.method === 'DELETE' && path.subresource === '') return removeOne(call)
@@ -99,11 +102,6 @@ function writeOptions(request: ApiRequest): WriteOptions {
   }
 }
 
-function isWatch({ request }: Call): boolean {
-  const flag = request.query.get('watch')
-  return flag === 'true' || flag === '1'
-}
-
 function get(call: Call): ApiResponse {
   return ok({ kind: 'entry', entry: current(call), apiVersion: apiVersionOf(call.resource) })
 }
@@ -116,8 +114,9 @@ const shortestDefaultMs = 1_800_000
 
 function watch({ context, request, resource, path }: Call): ApiResponse {
   const { query } = request
-  const seconds = Number(query.get('timeoutSeconds') ?? 0)
-  const since = query.get('resourceVersion') ?? ''
+  const seconds = integerOption(query, 'timeoutSeconds')
+  const since = versionOption(query)
+  checkListOptions(query)
   const stream = openWatch(
     {
       collection: resource.collection,
@@ -130,7 +129,7 @@ function watch({ context, request, resource, path }: Call): ApiResponse {
       namespace: path.namespace,
       name: path.name,
       matches: selection(resource, query),
-      since: since === '' ? undefined : parseVersion(since),
+      since: since === 0 ? undefined : since,
       bookmarks: query.get('allowWatchBookmarks') === 'true',
       sendInitialEvents: query.get('sendInitialEvents') === 'true',
       timeoutMs: seconds > 0 ? seconds * 1000 : Math.floor(shortestDefaultMs * (1 + context.random())),
@@ -194,33 +193,10 @@ function patch(call: Call): ApiResponse {
   return answer(call, update(context, target, object, options), warnings)
 }
 
-/** A patch whose outcome does not decode. */
+/** A patch whose outcome does not decode: an Invalid without a kind. */
 function patchFailure(error: Error, shown: string): Error {
-  return invalidFailure({ group: '', kind: '' }, '', [invalid('patch', shown, error.message)])
-}
-
-/** An apply configuration never takes its kind from the path. */
-function assertIdentified(body: Record<string, unknown>): void {
-  const [group, version] = groupVersion(textAt(body, 'apiVersion'))
-  const kind = textAt(body, 'kind')
-  if (version === '' || kind === '') throw badRequest(`invalid object type: ${group}/${version}, Kind=${kind}`)
-}
-
-function groupVersion(apiVersion: string): [string, string] {
-  const [first = '', second] = apiVersion.split('/')
-  return second === undefined ? ['', first] : [first, second]
-}
-
-/** Unknown fields have no owner, so apply refuses them whatever fieldValidation says; in the real server's odd way, with a 500. */
-function undeclared(config: Record<string, unknown>, warnings: readonly string[]): Error {
-  const [group, version] = groupVersion(textAt(config, 'apiVersion'))
-  const name = `${textAt(config, 'metadata', 'namespace')}/${textAt(config, 'metadata', 'name')}`
-  const faults = warnings.map(
-    (warning) => `.${warning.replace(/^unknown field "(.*)"$/, '$1')}: field not declared in schema`,
-  )
-  const text = faults.length === 1 ? faults[0] : `errors:\n${faults.map((fault) => `  ${fault}`).join('\n')}`
-  const type = `${group}/${version}, Kind=${textAt(config, 'kind')}`
-  return failure(500, '', `failed to create typed patch object (${name}; ${type}): ${text}`)
+  const status = invalidStatus({ group: '', kind: '' }, '', [invalid('patch', shown, error.message)])
+  return failure(422, 'Invalid', status.message ?? '', { causes: status.details?.causes ?? [] })
 }
 
 function applied(call: Call, body: unknown, options: WriteOptions): ApiResponse {
@@ -298,6 +274,7 @@ function removeOne(call: Call): ApiResponse {
 function removeAll(call: Call): ApiResponse {
   const { context, request, resource, path } = call
   if (resource.kind.type.namespaced && path.namespace === undefined) throw methodNotAllowed()
+  if (resource.kind === namespaceKind) throw methodNotAllowed()
   const options = deleteOptions(request)
   const body = list(context, resource, path.namespace, request.query)
   for (const entry of body.entries) remove(context, resource, entry, options)

@@ -7,11 +7,10 @@ import type { Entry } from './entry.ts'
 import { badRequest, expired, failure } from './failure.ts'
 import { parseFieldSelector } from './field-selectors.ts'
 import { isObject } from './json.ts'
+import { checkListOptions, integerOption, versionOption } from './list-options.ts'
 import type { ListBody } from './request.ts'
 import type { Resource } from './resource.ts'
 import { parseLabelSelector } from './selectors.ts'
-import { forbidden, notSupported } from './strategies/field-error.ts'
-import { invalidFailure } from './strategies/status-failure.ts'
 
 export function apiVersionOf({ kind }: Resource): string {
   return kind.type.group === '' ? kind.type.version : `${kind.type.group}/${kind.type.version}`
@@ -61,17 +60,13 @@ interface Page {
 }
 
 function limitOf(query: URLSearchParams): number {
-  const given = query.get('limit') ?? '0'
-  if (!/^-?\d+$/.test(given)) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(given)}: invalid syntax`)
-  const limit = Number(given)
-  return Number.isFinite(limit) && limit > 0 ? Math.floor(limit) : Number.POSITIVE_INFINITY
+  const limit = integerOption(query, 'limit')
+  return limit > 0 ? limit : Number.POSITIVE_INFINITY
 }
 
 function pageStart(context: ApiContext, resource: Resource, query: URLSearchParams, token: string): Page {
   const { collection } = resource
-  const wanted = query.get('resourceVersion') ?? ''
-  const match = query.get('resourceVersionMatch') ?? ''
-  checkMatch(query, wanted, match, token)
+  checkListOptions(query)
   const current = context.store.version
   if (token !== '') {
     const { version, after } = decodeToken(token)
@@ -80,52 +75,14 @@ function pageStart(context: ApiContext, resource: Resource, query: URLSearchPara
     if (!state) throw continueExpired(after)
     return { state, version, after }
   }
-  const version = parseVersion(wanted)
+  const version = versionOption(query)
   if (version > current) throw tooLarge(version, current)
-  if (match === 'Exact') {
+  if (query.get('resourceVersionMatch') === 'Exact') {
     const state = collection.sortedAt(version)
     if (!state) throw expired('The resourceVersion for the provided list is too old.')
     return { state, version, after: undefined }
   }
   return { state: collection.sorted(), version: current, after: undefined }
-}
-
-export function parseVersion(text: string): number {
-  if (text === '') return 0
-  if (!/^\d+$/.test(text)) {
-    throw badRequest(
-      `invalid resource version: resourceVersion: Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`,
-    )
-  }
-  return Number(text)
-}
-
-function checkMatch(query: URLSearchParams, wanted: string, match: string, token: string): void {
-  const options = { group: 'meta.k8s.io', kind: 'ListOptions' }
-  if (match === '') {
-    if (token !== '' && wanted !== '' && wanted !== '0') {
-      throw badRequest('specifying resource version is not allowed when using continue')
-    }
-    return
-  }
-  const field = 'resourceVersionMatch'
-  if (query.get('watch') === 'true') {
-    throw invalidFailure(options, '', [forbidden(field, 'resourceVersionMatch is forbidden for watch')])
-  }
-  if (wanted === '') {
-    const text = 'resourceVersionMatch is forbidden unless resourceVersion is provided'
-    throw invalidFailure(options, '', [forbidden(field, text)])
-  }
-  if (token !== '') {
-    throw invalidFailure(options, '', [forbidden(field, 'resourceVersionMatch is forbidden when continue is provided')])
-  }
-  if (match !== 'Exact' && match !== 'NotOlderThan') {
-    throw invalidFailure(options, '', [notSupported(field, match, ['Exact', 'NotOlderThan', ''])])
-  }
-  if (match === 'Exact' && wanted === '0') {
-    const text = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
-    throw invalidFailure(options, '', [forbidden(field, text)])
-  }
 }
 
 function tooLarge(wanted: number, current: number): Error {
@@ -152,10 +109,11 @@ function encodeToken(version: number, after: string): string {
 function decodeToken(token: string): { version: number; after: string } {
   const fail = (why: string) => badRequest(`invalid continue token: continue key is not valid: ${why}`)
   let read: unknown
+  const text = Buffer.from(token, 'base64url').toString()
   try {
-    read = JSON.parse(Buffer.from(token, 'base64url').toString())
+    read = JSON.parse(text)
   } catch {
-    throw fail('invalid character looking for beginning of value')
+    throw fail(`invalid character '${text.charAt(0)}' looking for beginning of value`)
   }
   if (!isObject(read) || read['v'] !== 'meta.k8s.io/v1') throw fail('server does not recognize this encoded version')
   const { rv, start } = read

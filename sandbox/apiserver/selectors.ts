@@ -3,6 +3,7 @@
  * Grammar and messages: k8s.io/apimachinery/pkg/labels.
  */
 import { badRequest } from './failure.ts'
+import { labelValue, qualifiedName } from './strategies/syntax.ts'
 
 type Labels = Readonly<Record<string, string>>
 type Requirement = (labels: Labels) => boolean
@@ -35,7 +36,7 @@ export function parseLabelSelector(text: string | undefined): Selector {
 
   const values = (): string[] => {
     const open = take()
-    if (open.text !== '(') throw fail(`found '${open.text}', expected: '('`)
+    if (open.text !== '(') throw fail(`found '${open.text}' expected: '('`)
     const out: string[] = []
     while (true) {
       const token = take()
@@ -51,7 +52,9 @@ export function parseLabelSelector(text: string | undefined): Selector {
   const one = (): Requirement => {
     if (peek().text === '!') {
       take()
-      const key = checkKey(take(), fail)
+      const token = take()
+      if (token.kind !== 'word') throw fail(`found '${token.text}', expected: identifier`)
+      const key = checkKey(token, fail)
       return (labels) => labels[key] === undefined
     }
     const key = checkKey(take(), fail)
@@ -86,7 +89,7 @@ export function parseLabelSelector(text: string | undefined): Selector {
 
 function ordered(key: string, operator: string, text: string, fail: (message: string) => Error): Requirement {
   if (!/^-?\d+$/.test(text)) {
-    throw fail(`values[0][${key}]: Invalid value: "${text}": for 'Gt', 'Lt' operators, the value must be an integer`)
+    throw fail(`values[0]: Invalid value: "${text}": for 'Gt', 'Lt' operators, the value must be an integer`)
   }
   const bound = Number(text)
   return (labels) => {
@@ -96,27 +99,15 @@ function ordered(key: string, operator: string, text: string, fail: (message: st
   }
 }
 
-const qualifiedName = /^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/
-const subdomain = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/
-
 function checkKey(token: Token, fail: (message: string) => Error): string {
   if (token.kind !== 'word') throw badRequest(`found '${token.text}', expected: !, identifier, or 'end of string'`)
-  const slash = token.text.indexOf('/')
-  const prefix = slash < 0 ? undefined : token.text.slice(0, slash)
-  const name = slash < 0 ? token.text : token.text.slice(slash + 1)
-  if ((prefix !== undefined && !subdomain.test(prefix)) || !qualifiedName.test(name) || name.length > 63) {
-    throw fail(
-      `<nil>: Invalid value: "${token.text}": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')`,
-    )
-  }
+  const wrong = qualifiedName(token.text)
+  if (wrong.length > 0) throw fail(`<nil>: Invalid value: "${token.text}": ${wrong.join('; ')}`)
   return token.text
 }
 
 function checkValue(value: string, key: string, fail: (message: string) => Error): string {
-  if (value !== '' && (!qualifiedName.test(value) || value.length > 63)) {
-    throw fail(
-      `values[0][${key}]: Invalid value: "${value}": a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')`,
-    )
-  }
+  const wrong = labelValue(value)
+  if (wrong.length > 0) throw fail(`values[0][${key}]: Invalid value: "${value}": ${wrong.join('; ')}`)
   return value
 }

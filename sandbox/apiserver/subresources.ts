@@ -30,6 +30,8 @@ interface PodCall {
 /** POST /binding: the scheduler's decision. */
 export function bind({ context, request, resource, entry, options }: PodCall): ApiResponse {
   const body = parseBody(request)
+  if (textAt(body, 'metadata', 'name') !== entry.name)
+    throw badRequest('name in URL does not match name in Binding object')
   const node = textAt(body, 'target', 'name')
   if (node === '') throw badRequest('Binding "" is invalid: target.name: Required value')
   const pod = clone(entry.object) as Pod

@@ -5,7 +5,7 @@
 import type { KubeObject } from '../../../kube/objects.ts'
 import { parse as parseYaml } from 'yaml'
 import { mediaType, parseText } from '../bodies.ts'
-import { badRequest, unsupportedMediaType } from '../failure.ts'
+import { badRequest, failure, unsupportedMediaType } from '../failure.ts'
 import { clone, isObject } from '../json.ts'
 import type { ApiRequest } from '../request.ts'
 import type { Resource } from '../resource.ts'
@@ -24,7 +24,8 @@ const forms: Record<string, PatchForm> = {
 
 export function patchForm(request: ApiRequest, resource: Resource): PatchForm {
   const form = forms[mediaType(request.headers['content-type'])]
-  if (!form || (form === 'strategic' && resource.kind.custom)) {
+  if (!form) throw failure(415, 'UnsupportedMediaType', '415: Unsupported Media Type')
+  if (form === 'strategic' && resource.kind.custom) {
     const known = Object.keys(forms).filter((type) => !resource.kind.custom || forms[type] !== 'strategic')
     throw unsupportedMediaType(known)
   }
