@@ -5,6 +5,8 @@ import { WriteError } from './writer.ts'
 export interface Nft {
   /** `nft -f -` with this text: one transaction. Rejects with WriteError, and then nothing of it happened. */
   load(text: string): Promise<void>
+  /** `nft --check -f -`: rejects with WriteError when the text could not be loaded; changes nothing. */
+  check(text: string): Promise<void>
   /** `nft list ...`, what it printed. One object a call: in one file nft 1.0.6 finds only what the last command names. */
   list(...what: readonly string[]): Promise<string>
 }
@@ -35,6 +37,9 @@ export function nftProgram(program = 'nft'): Nft {
   return {
     async load(text) {
       await run(['-f', '-'], text)
+    },
+    async check(text) {
+      await run(['--check', '-f', '-'], text)
     },
     list: (...what) => run(['list', ...what], ''),
   }

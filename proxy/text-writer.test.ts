@@ -19,7 +19,11 @@ describe('the text of a change', () => {
   test('makes a chain for a new affinity time once, before the element that goes to it', async () => {
     const loaded: string[] = []
     const writer = textWriter(
-      { load: (text) => Promise.resolve(void loaded.push(text)), list: () => Promise.resolve('') },
+      {
+        load: (text) => Promise.resolve(void loaded.push(text)),
+        check: () => Promise.resolve(),
+        list: () => Promise.resolve(''),
+      },
       options,
     )
     const learn = (port: number) => ({
@@ -36,7 +40,10 @@ describe('the text of a change', () => {
   })
 
   test('nothing to change starts no process', async () => {
-    const writer = textWriter({ load: () => assert.fail(), list: () => assert.fail() }, options)
+    const writer = textWriter(
+      { load: () => assert.fail(), check: () => assert.fail(), list: () => assert.fail() },
+      options,
+    )
     await writer.apply({ remove: new Map(), add: new Map() })
     await writer.forget([])
   })
