@@ -39,11 +39,19 @@ export function keepPublished(
       const text = `${target.host} port ${target.port}`
       if (current.get(publication.localPort) === text) continue
       current.set(publication.localPort, text)
-      void cluster.publish(publishSocket(cluster.instance.folder, publication.localPort), target)
-      say(`http://127.0.0.1:${publication.localPort} leads to ${publication.service} (${text})`)
+      void lead(publication, target, text)
     }
   })
   return () => void informer.stop()
+
+  async function lead(publication: Publication, target: { host: string; port: number }, text: string): Promise<void> {
+    try {
+      await cluster.publish(publishSocket(cluster.instance.folder, publication.localPort), target)
+      say(`http://127.0.0.1:${publication.localPort} leads to ${publication.service} (${text})`)
+    } catch (error) {
+      say(`! port ${publication.localPort} does not lead to ${publication.service}: ${String(error)}`)
+    }
+  }
 }
 
 /** Where a publication leads, or undefined while the Service has no address or no such port. */

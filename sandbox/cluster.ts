@@ -2,6 +2,7 @@
  * A whole cluster on this machine: claims an instance, builds its network, starts the API server and the controllers in this process
  * and everything else as processes of their own. What was started is ended again, also when a step of the start fails.
  */
+import { existsSync, rmSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { KubeClient } from '../kube/client.ts'
@@ -63,7 +64,7 @@ export interface Cluster {
   addNode(): Promise<string>
   /** As if the machine had gone: everything in it ends at once, then its Node object is deleted. */
   removeNode(name: string): Promise<void>
-  /** Makes a unix socket lead to an address and port as the client outside sees them; a second call for the socket moves it. */
+  /** Makes a unix socket lead to an address and port as the client outside sees them, and waits until it does; a second call moves it. */
   publish(socketPath: string, target: { host: string; port: number }): Promise<void>
   stop(): Promise<void>
 }
@@ -194,6 +195,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       },
       async publish(socketPath, target) {
         await published.get(socketPath)?.stop()
+        rmSync(socketPath, { force: true })
         const host = target.host.includes(':') ? `[${target.host}]` : target.host
         published.set(
           socketPath,
@@ -203,6 +205,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
             namespaceOf(name, 'client'),
           ),
         )
+        await waitFor(`the relay on ${socketPath}`, 10, clock, () => existsSync(socketPath) || undefined)
       },
       stop,
     }

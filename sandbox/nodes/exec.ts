@@ -12,12 +12,14 @@ import { exitOf, isAlive, type ProcessIdentity } from './processes.ts'
 import { namespaceOf } from './topology.ts'
 import { enterUserNamespaceOf } from './userns.ts'
 
+/** What `roadstead up` names its sandbox unless told otherwise. */
+const defaultInstance = 'sandbox'
 const roles = /^(router|client|lb|cp|node-\d+)$/
 
 export interface ExecOptions {
   /** Folder of all run folders: `<tmp>/roadstead-<uid>`. */
   base: string
-  /** undefined: the only one that runs. */
+  /** undefined: the one named `sandbox`, or the only one that runs. */
   instance?: string | undefined
   /** `client`, `lb`, `cp`, `router`, `node-<i>`, `<pod>`, `pod/<pod>` or `pod/<namespace>/<pod>`. */
   target: string
@@ -68,6 +70,8 @@ function runningInstance(base: string, wanted: string | undefined): { name: stri
     if (!found) throw new UsageError(`no sandbox named ${wanted} is running${names && `; running: ${names}`}`)
     return found
   }
+  const usual = running.find(({ name }) => name === defaultInstance)
+  if (usual) return usual
   const [only, ...others] = running
   if (!only) throw new UsageError('no sandbox is running; start one with: roadstead up')
   if (others.length > 0) throw new UsageError(`several sandboxes are running, choose one with --name: ${names}`)
