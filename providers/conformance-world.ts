@@ -17,6 +17,8 @@ export interface World {
   provider: Provider
   /** The `spec.providerID` of a node of this cloud. */
   providerId(node: string): string
+  /** Parameters with which `lower` answers fragments; for clouds that have shared documents. */
+  documentParameters?: Readonly<Record<string, string>>
   /** A new provider on the same cloud, as after a restart of the process; an interruption is over. */
   restart(): Promise<Provider>
   /** After `calls` more mutations the connection is dead; the last of them was done without an answer, or was not done. */

@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { crashMatrix, properties } from './conformance-crash.ts'
+import { documents } from './conformance-documents.ts'
 import type { LoadBalancerSpec, Owner, Resource, Step } from './contract.ts'
 import { ownerKey } from './contract.ts'
 import type { Check, World } from './conformance-world.ts'
@@ -52,6 +53,7 @@ export function conformance(name: string, { start, skip = {}, runs = 50 }: Confo
     describe('updates in place', () => updates(check))
     describe('steps', () => steps(check))
     describe('ownership', () => ownership(check))
+    describe('shared documents', () => documents(check))
     describe('pending and failing clouds', () => troubles(check))
     describe('crash matrix', () => crashMatrix(check))
     describe('properties', () => properties(check, runs))

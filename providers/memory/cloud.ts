@@ -6,6 +6,7 @@
 import { CloudError, ownerKey } from '../contract.ts'
 import type { DocumentKey, JsonObject, Owner, Resource } from '../contract.ts'
 import { jsonEqual } from '../json-equal.ts'
+import { fragmentsOf } from './lower.ts'
 
 type Mark = Owner | DocumentKey
 
@@ -17,7 +18,7 @@ interface Mutation {
   target: string
 }
 
-type Call = { verb: 'observe' | 'owners'; target: string } | Mutation
+type Call = { verb: 'observe' | 'owners' | 'documents'; target: string } | Mutation
 
 interface Failure {
   /** Which calls it hits; all when absent. */
@@ -61,6 +62,8 @@ export interface MemoryCloud {
   inventory(): string[]
   observe(target: Mark): Promise<Resource[]>
   owners(cluster: string): Promise<Owner[]>
+  /** Every document that holds something for an owner of the cluster. */
+  documents(cluster: string): Promise<DocumentKey[]>
   create(resource: Resource): Promise<void>
   update(resource: Resource, from: Resource): Promise<void>
   remove(resource: Resource): Promise<void>
@@ -129,6 +132,17 @@ export function createMemoryCloud(options: MemoryCloudOptions = {}): MemoryCloud
         const owner = [...group.values()][0]?.resource.owner
         return owner && 'uid' in owner && owner.cluster === cluster ? [owner] : []
       })
+    },
+    async documents(cluster) {
+      await arrive({ verb: 'documents', target: cluster })
+      counts.reads++
+      return [...objects.values()].flatMap((group) =>
+        [...group.values()].flatMap(({ resource }) => {
+          const { owner } = resource
+          if (!('document' in owner)) return []
+          return fragmentsOf(owner, [resource]).some((fragment) => fragment.owner.cluster === cluster) ? [owner] : []
+        }),
+      )
     },
     create: (resource) => mutate('create', resource, () => create(resource)),
     update: (resource, from) => mutate('update', resource, () => update(resource, from)),

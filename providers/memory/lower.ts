@@ -10,6 +10,7 @@ import type {
   JsonObject,
   Lowered,
   LoadBalancerSpec,
+  Owner,
   Reason,
   Resource,
   Unsupported,
@@ -101,7 +102,15 @@ export function assemble(document: DocumentKey, fragments: readonly Fragment[]):
     owner: document,
     needs: [],
     immutable: {},
-    mutable: { fragments: Object.fromEntries(sorted.map(({ owner, content }) => [ownerKey(owner), content])) },
+    mutable: { fragments: sorted.map(({ owner, content }) => ({ owner: { ...owner }, content })) },
     state: 'ready',
   }
+}
+
+/** What `assemble` wrote. */
+export function fragmentsOf({ document }: DocumentKey, observed: readonly Resource[]): Fragment[] {
+  return observed
+    .filter(({ owner }) => 'document' in owner && owner.document === document)
+    .flatMap(({ mutable }) => (Array.isArray(mutable['fragments']) ? mutable['fragments'] : []))
+    .map((fragment: { owner: Owner; content: JsonObject }) => ({ document, ...fragment }))
 }

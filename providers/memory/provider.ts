@@ -4,7 +4,7 @@
  */
 import type { Addresses, Features, Provider, Resource, TargetHealth } from '../contract.ts'
 import type { MemoryCloud } from './cloud.ts'
-import { assemble, lower } from './lower.ts'
+import { assemble, fragmentsOf, lower } from './lower.ts'
 
 const features: Features = {
   protocols: ['TCP', 'UDP'],
@@ -28,6 +28,8 @@ export function createMemoryProvider(cloud: MemoryCloud, name = 'memory'): Provi
     ownsNode: (providerId) => providerId.startsWith(`${name}://`),
     lower,
     assemble,
+    fragments: fragmentsOf,
+    documents: (cluster) => cloud.documents(cluster),
     observe: (target) => cloud.observe(target),
     async *owners(cluster) {
       yield* await cloud.owners(cluster)

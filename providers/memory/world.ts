@@ -9,6 +9,7 @@ export function memoryWorld(): World {
   return {
     provider: createMemoryProvider(cloud),
     providerId: (node) => `memory://${node}`,
+    documentParameters: { 'shared-document': 'firewall' },
     async restart() {
       cloud.reconnect()
       return createMemoryProvider(cloud)
@@ -16,7 +17,7 @@ export function memoryWorld(): World {
     interrupt: (calls, last) => cloud.interrupt(calls, last),
     fail(kind) {
       const error = new CloudError(kind, `the cloud is ${kind}`, kind === 'throttled' ? { retryAfterSeconds: 1 } : {})
-      cloud.failures.push({ match: ({ verb }) => verb !== 'observe' && verb !== 'owners', error, times: 1 })
+      cloud.failures.push({ match: (call) => 'key' in call, error, times: 1 })
     },
     mutations: async () => cloud.mutations().map(({ verb, kind, key }) => ({ verb, kind, key })),
     inventory: async () => cloud.inventory(),
