@@ -8,12 +8,11 @@ import { applyManifests } from '../sandbox/manifests.ts'
 import { InstanceInUse, runFolder } from '../sandbox/nodes/instance.ts'
 import { type Relay, startRelay } from '../sandbox/nodes/relay.ts'
 import { realUid } from '../sandbox/nodes/userns.ts'
-import { prepareMachine } from '../sandbox/prerequisites.ts'
 import { greeting } from './greeting.ts'
 import { keepPublished, publishSocket } from './publish.ts'
 import { showCluster } from './show-cluster.ts'
 import { type UpSettings, upHelp, upSettings } from './up-settings.ts'
-import { insideVariable, roadsteadCommand, runInside } from './user-namespace.ts'
+import { elsewhere, roadsteadCommand } from './user-namespace.ts'
 
 export async function run(argv: readonly string[], io: CommandIo): Promise<number> {
   const settings = upSettings(argv)
@@ -21,14 +20,8 @@ export async function run(argv: readonly string[], io: CommandIo): Promise<numbe
     io.stdout(upHelp)
     return 0
   }
-  if (io.env[insideVariable] === undefined) {
-    const machine = await prepareMachine((line) => io.stdout(`${line}\n`))
-    if (machine.kind === 'lacking') {
-      io.stderr(`roadstead up: ${machine.message}\n`)
-      return 1
-    }
-    if (machine.launcher.length > 0) return await runInside(machine.launcher, ['up', ...argv], io)
-  }
+  const ended = await elsewhere(['up', ...argv], io)
+  if (ended !== undefined) return ended
   const folder = runFolder(tmpdir(), realUid(process.getuid?.() ?? 0), settings.name)
   const relays: Relay[] = []
   try {

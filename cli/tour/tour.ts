@@ -10,8 +10,7 @@ import { silent } from '../../kube/log.ts'
 import { startCluster } from '../../sandbox/cluster.ts'
 import { runFolder } from '../../sandbox/nodes/instance.ts'
 import { realUid } from '../../sandbox/nodes/userns.ts'
-import { prepareMachine } from '../../sandbox/prerequisites.ts'
-import { insideVariable, roadsteadCommand, runInside } from '../user-namespace.ts'
+import { elsewhere, roadsteadCommand } from '../user-namespace.ts'
 import { namespaceProber } from './namespace-prober.ts'
 import { address } from './steps/address.ts'
 import { goodbye } from './steps/goodbye.ts'
@@ -65,14 +64,8 @@ export async function run(argv: readonly string[], io: CommandIo): Promise<numbe
     io.stdout(help)
     return 0
   }
-  if (io.env[insideVariable] === undefined) {
-    const machine = await prepareMachine((line) => io.stdout(`${line}\n`))
-    if (machine.kind === 'lacking') {
-      io.stderr(`roadstead tour: ${machine.message}\n`)
-      return 1
-    }
-    if (machine.launcher.length > 0) return await runInside(machine.launcher, ['tour', ...argv], io)
-  }
+  const ended = await elsewhere(['tour', ...argv], io)
+  if (ended !== undefined) return ended
   const name = `tour-${process.pid}`
   const result = await tour(name, runFolder(tmpdir(), realUid(process.getuid?.() ?? 0), name), io)
   if (values['json'] !== undefined) writeResult(String(values['json']), result)
