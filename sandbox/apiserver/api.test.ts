@@ -154,6 +154,18 @@ describe('writes', () => {
   })
 })
 
+describe('secrets', () => {
+  test('take text, answer base64, and stay when immutable', async () => {
+    const { send } = startTestApi()
+    const secrets = '/api/v1/namespaces/default/secrets'
+    const made = await send('POST', secrets, { metadata: { name: 's' }, stringData: { a: 'b' }, immutable: true })
+    assert.deepEqual([at(made.body, 'data'), made.body['type']], [{ a: 'Yg==' }, 'Opaque'])
+    const type = { 'content-type': 'application/merge-patch+json' }
+    const refused = await send('PATCH', `${secrets}/s`, { stringData: { a: 'c' } }, type)
+    assert.match(String(refused.body['message']), /data: Forbidden: field is immutable when `immutable` is set/)
+  })
+})
+
 describe('deletes', () => {
   test('finalizers keep an object until the last is gone', async () => {
     const { send } = await made(0)

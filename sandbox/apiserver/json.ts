@@ -3,10 +3,17 @@
  */
 /** A deep copy. `undefined` members are dropped, as a trip through JSON text would. */
 export function clone<T>(value: T): T {
-  if (Array.isArray(value)) return value.map((item: unknown) => clone(item)) as T
   if (value === null || typeof value !== 'object') return value
+  if (Array.isArray(value)) {
+    const copy: unknown[] = Array.from({ length: value.length })
+    for (let index = 0; index < value.length; index++) copy[index] = clone(value[index] as unknown)
+    return copy as T
+  }
   const copy: Record<string, unknown> = {}
-  for (const [key, member] of Object.entries(value)) if (member !== undefined) copy[key] = clone(member)
+  for (const key in value) {
+    const member: unknown = value[key]
+    if (member !== undefined) copy[key] = clone(member)
+  }
   return copy as T
 }
 

@@ -32,6 +32,9 @@ export interface Collection {
   /** Called after every event, in order of subscription; returns the way out. */
   subscribe(wake: () => void): () => void
   expire(): void
+  /** The resource is not served any more; watches end when they have read what is in the log. */
+  close(): void
+  readonly closed: boolean
 }
 
 /** Events in order; positions count from the beginning of time, so a reader's position survives compaction. */
@@ -77,6 +80,7 @@ export function createStore({ clock, historyMs = 300_000, historyEvents = 100_00
       return found
     },
     drop(id) {
+      collections.get(id)?.close()
       collections.delete(id)
     },
     collections: () => collections.entries(),
@@ -101,6 +105,7 @@ function createCollection({ clock, historyMs, historyEvents, next, current }: Co
   let events: StoredEvent[] = []
   let first = 0
   let floor = 0
+  let closed = false
 
   const position = (key: string): number => {
     let low = 0
@@ -197,6 +202,13 @@ function createCollection({ clock, historyMs, historyEvents, next, current }: Co
     subscribe(wake) {
       wakers.add(wake)
       return () => wakers.delete(wake)
+    },
+    get closed() {
+      return closed
+    },
+    close() {
+      closed = true
+      for (const wake of wakers) wake()
     },
     expire() {
       first += events.length

@@ -162,7 +162,8 @@ export function openWatch(
         const frame = frameOf(event)
         if (frame) return frame
       }
-      if (bookmarkDue) {
+      if (collection.closed) end()
+      else if (bookmarkDue) {
         bookmarkDue = false
         return { type: 'BOOKMARK', version: current(), initialEventsEnd: false }
       }

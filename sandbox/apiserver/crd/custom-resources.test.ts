@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { at } from '../json.ts'
 import { startTestApi, type TestApi } from '../testing.ts'
+import type { WatchStream } from '../watch.ts'
 
 const definitions = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
 const widgets = '/apis/example.com/v1/namespaces/default/widgets'
@@ -70,6 +71,19 @@ describe('a CustomResourceDefinition', () => {
     assert.equal((await send('GET', `${definitions}/widgets.example.com`)).code, 404)
     await send('POST', definitions, definition({}))
     assert.deepEqual((await send('GET', widgets)).body['items'], [])
+  })
+
+  test('ends the watches of its objects', async () => {
+    const { send } = await serving({})
+    await send('POST', widgets, widget({}))
+    const { response } = await send('GET', `${widgets}?watch=1`)
+    assert.equal(response.body.kind, 'watch')
+    const { stream } = response.body as { stream: WatchStream }
+    await send('DELETE', `${definitions}/widgets.example.com`)
+    const seen: string[] = []
+    for (let frame = stream.next(); frame; frame = stream.next()) seen.push(frame.type)
+    assert.deepEqual(seen, ['ADDED', 'DELETED'])
+    assert.ok(stream.ended)
   })
 
   test('waits for objects that have finalizers', async () => {
