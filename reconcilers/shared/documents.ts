@@ -28,7 +28,7 @@ export interface Documents {
 }
 
 export interface DocumentsOptions {
-  provider: Provider
+  provider: Pick<Provider, 'assemble' | 'observe' | 'execute' | 'fragments' | 'documents'>
   cluster: string
   /** Puts a document into its queue. */
   enqueue: (document: string) => void
