@@ -66,7 +66,7 @@ type FlagName = keyof typeof flags
 
 export function usage(): string {
   const lines = Object.entries(flags).map(([name, { help }]) => `  --${name.padEnd(22)} ${help}`)
-  return `roadstead proxy: forwards Service traffic on this node with nftables\n\n${lines.join('\n')}\n`
+  return `Usage: roadstead proxy [flags]\n\nForwards Service traffic on this node with nftables.\n\n${lines.join('\n')}\n`
 }
 
 /** Throws UsageError. */
