@@ -102,7 +102,7 @@ export function assemble(document: DocumentKey, fragments: readonly Fragment[]):
     owner: document,
     needs: [],
     immutable: {},
-    mutable: { fragments: sorted.map(({ owner, content }) => ({ owner: { ...owner }, content })) },
+    mutable: { fragments: Object.fromEntries(sorted.map(({ owner, content }) => [ownerKey(owner), content])) },
     state: 'ready',
   }
 }
@@ -111,6 +111,13 @@ export function assemble(document: DocumentKey, fragments: readonly Fragment[]):
 export function fragmentsOf({ document }: DocumentKey, observed: readonly Resource[]): Fragment[] {
   return observed
     .filter(({ owner }) => 'document' in owner && owner.document === document)
-    .flatMap(({ mutable }) => (Array.isArray(mutable['fragments']) ? mutable['fragments'] : []))
-    .map((fragment: { owner: Owner; content: JsonObject }) => ({ document, ...fragment }))
+    .flatMap(({ mutable }) => Object.entries((mutable['fragments'] ?? {}) as Record<string, JsonObject>))
+    .map(([key, content]) => ({ document, owner: ownerOf(key), content }))
+}
+
+/** From the back: a cluster id may hold slashes, the rest cannot. */
+function ownerOf(key: string): Owner {
+  const parts = key.split('/')
+  const [namespace = '', name = '', uid = ''] = parts.slice(-3)
+  return { cluster: parts.slice(0, -3).join('/'), namespace, name, uid }
 }
