@@ -14,8 +14,8 @@ import type { Strategy } from './strategy.ts'
 export function builtinResources(context: ApiContext, options: Omit<StrategyOptions, 'random'>): void {
   const strategies = new Map<string, Strategy>([
     ...builtinStrategies({ ...options, random: context.random }),
-    ['customresourcedefinitions', definitionStrategy() as Strategy],
-    ['secrets', secretStrategy() as Strategy],
+    ['customresourcedefinitions', definitionStrategy()],
+    ['secrets', secretStrategy()],
     ['serviceaccounts', serviceAccountStrategy()],
   ])
   for (const kind of builtinKinds) {

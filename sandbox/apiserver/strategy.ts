@@ -24,6 +24,8 @@ export interface FieldError {
   /** JSON path, for example `spec.ports[0].nodePort`. */
   field: string
   value?: unknown
+  /** The value is not shown, as for rules over a whole object. */
+  omitValue?: boolean
   detail: string
 }
 

@@ -6,6 +6,7 @@ import type { RawSchema } from '../schema/openapi.ts'
 import type { FieldError, Strategy } from '../strategy.ts'
 import type { DefinitionVersion } from './definition.ts'
 import { fillDefaults } from './structural.ts'
+import { ruleErrors } from './rules.ts'
 import { schemaErrors } from './validation.ts'
 
 export function customStrategy(version: DefinitionVersion, namespaced: boolean): Strategy {
@@ -17,10 +18,10 @@ export function customStrategy(version: DefinitionVersion, namespaced: boolean):
     countsGeneration: true,
     defaults: (object) => fillDefaults(object, raw),
     warnings: ({ metadata }) => (metadata.finalizers ?? []).flatMap(finalizerWarnings),
-    validate: (object, context) => [...generic.validate(object, context), ...contentErrors(object, raw)],
+    validate: (object, context) => [...generic.validate(object, context), ...contentErrors(object, undefined, raw)],
     validateUpdate: (object, old, subresource, context) => [
       ...generic.validateUpdate(object, old, subresource, context),
-      ...(subresource === 'status' ? statusErrors(object, raw) : contentErrors(object, raw)),
+      ...(subresource === 'status' ? statusErrors(object, raw) : contentErrors(object, old, raw)),
     ],
   }
 }
@@ -33,12 +34,12 @@ function finalizerWarnings(name: string): string[] {
 }
 
 /** metadata has its own rules; the schema judges the rest. */
-function contentErrors(object: KubeObject, raw: RawSchema): FieldError[] {
+function contentErrors(object: KubeObject, old: KubeObject | undefined, raw: RawSchema): FieldError[] {
   const { metadata, ...content } = object
   const { metadata: rules, ...properties } = (raw['properties'] ?? {}) as Record<string, RawSchema>
   const errors = schemaErrors(content, { ...raw, required: without(raw['required'], 'metadata'), properties }, '')
   if (rules) errors.push(...schemaErrors(metadata, { ...rules, required: [] }, 'metadata'))
-  return errors
+  return [...errors, ...ruleErrors(object, old, raw, '', errors)]
 }
 
 /** A write to /status is judged by the schema of status alone; its messages name the fields from there. */

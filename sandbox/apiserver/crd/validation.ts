@@ -1,6 +1,6 @@
 /**
  * Judges a value by a structural schema, in the words of kube-openapi's validator as ValidateCustomResource passes them on.
- * Source: k8s.io/apiextensions-apiserver/pkg/apiserver/validation/validation.go, kube-openapi/pkg/validation. CEL rules are not evaluated.
+ * Source: k8s.io/apiextensions-apiserver/pkg/apiserver/validation/validation.go, kube-openapi/pkg/validation. CEL rules are in rules.ts.
  */
 import { equal, isObject } from '../json.ts'
 import type { RawSchema } from '../schema/openapi.ts'
