@@ -63,7 +63,10 @@ const withoutValue: ReadonlySet<FieldErrorType> = new Set(['Required', 'Forbidde
 
 /** The text after the field's path, for example `Invalid value: 30000: provided port is already allocated`. */
 export function fieldErrorBody(error: FieldError): string {
-  const head = withoutValue.has(error.type) ? words[error.type] : `${words[error.type]}: ${goValue(error.value)}`
+  const head =
+    withoutValue.has(error.type) || error.omitValue
+      ? words[error.type]
+      : `${words[error.type]}: ${goValue(error.value)}`
   return error.detail === '' ? head : `${head}: ${error.detail}`
 }
 
