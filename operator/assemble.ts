@@ -171,6 +171,7 @@ async function work(
     client,
     placements,
     cluster: config.cluster,
+    concerns: (service) => decide(service).kind !== 'not-ours',
     intervalMs: config.orphanIntervalMs,
     remove: config.deleteOrphans,
     enqueue: (cloud, key) => lanes.get(cloud)?.placement.add(key),

@@ -1,5 +1,5 @@
 /**
- * Cloud objects that carry our cluster's mark and whose Service is gone: reported in the log, in metrics and as an event; removed only where
+ * Cloud objects that carry our cluster's mark and whose Service is gone, or has nothing to do with us any more: reported in the log, in metrics and as an event; removed only where
  * the administrator chose so, after two searches in a row have found them and the API server, asked afresh, knows of no such Service.
  */
 import { isApiError } from '../../kube/client.ts'
@@ -7,7 +7,7 @@ import type { KubeClient } from '../../kube/client.ts'
 import { sleep } from '../../kube/clock.ts'
 import type { Clock } from '../../kube/clock.ts'
 import type { Log } from '../../kube/log.ts'
-import type { ObjectReference } from '../../kube/objects.ts'
+import type { ObjectReference, Service } from '../../kube/objects.ts'
 import { services } from '../../kube/resources.ts'
 import { ownerKey } from '../../providers/contract.ts'
 import type { Owner, Provider } from '../../providers/contract.ts'
@@ -20,6 +20,8 @@ export interface OrphanDeps {
   client: KubeClient
   placements: Placements
   cluster: string
+  /** Whether the Service is, or was until its cleanup ends, a load balancer of ours. */
+  concerns: (service: Service) => boolean
   /** 0: never. */
   intervalMs: number
   remove: boolean
@@ -68,7 +70,7 @@ async function searchOnce(
   const found = new Map<string, Owner>()
   for await (const owner of provider.owners(deps.cluster, signal)) {
     if (placements.at(provider.name, placementKey(owner)) !== undefined) continue
-    const state = await serviceOf(deps.client, owner, signal)
+    const state = await serviceOf(deps, owner, signal)
     if (state === 'gone') found.set(ownerKey(owner), owner)
     // The Service lives and has nothing to do in this cloud: its class has lost the cloud while nobody looked.
     else if (placements.ofName(`${owner.namespace}/${owner.name}`).length > 0) release(deps, provider.name, owner)
@@ -97,10 +99,14 @@ function release(deps: OrphanDeps, cloud: string, owner: Owner): void {
   if (deps.placements.want(cloud, owner, undefined)) deps.enqueue(cloud, placementKey(owner))
 }
 
-async function serviceOf(client: KubeClient, owner: Owner, signal: AbortSignal): Promise<'gone' | 'there'> {
+async function serviceOf(
+  { client, concerns }: OrphanDeps,
+  owner: Owner,
+  signal: AbortSignal,
+): Promise<'gone' | 'there'> {
   try {
     const service = await client.get(services, { namespace: owner.namespace, name: owner.name }, signal)
-    return service.metadata.uid === owner.uid ? 'there' : 'gone'
+    return service.metadata.uid === owner.uid && concerns(service) ? 'there' : 'gone'
   } catch (error) {
     if (isApiError(error, 404)) return 'gone'
     throw error
