@@ -14,7 +14,7 @@ import { definitionName } from './schema/openapi.ts'
 import { invalid } from './strategies/field-error.ts'
 import { invalidFailure } from './strategies/status-failure.ts'
 
-/** Body types that are read; protobuf is refused, so that clients fall back to JSON. */
+/** Body types that are read. Over HTTP protobuf is turned into JSON before (protobuf/decode.ts). */
 const readable = ['application/json', 'application/yaml'] as const
 
 export function mediaType(header: string | undefined): string {

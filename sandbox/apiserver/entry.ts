@@ -18,7 +18,7 @@ export function keyOf(namespace: string, name: string): string {
   return namespace === '' ? name : `${namespace}/${name}`
 }
 
-/** Makes the entry; sets metadata.resourceVersion and the member order. Takes the object over. */
+/** Makes the entry; sets metadata.resourceVersion and the order of members. Takes the object over. */
 export function makeEntry(object: KubeObject, version: number): Entry {
   const { kind, apiVersion, metadata, ...rest } = object
   metadata.resourceVersion = String(version)
