@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { Agent, type IncomingMessage, request } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -142,6 +143,15 @@ describe('the HTTP server', () => {
 
   test('has no fault path unless it was asked for', async () => {
     assert.equal((await ask('POST', '/_faults', json, '{"clear":true}')).code, 404)
+  })
+
+  test('takes over a socket file nobody listens on, and no other', async () => {
+    const socketPath = join(folder, 'stale.sock')
+    const script = `require('node:net').createServer().listen(process.argv[1], () => process.kill(process.pid, 'SIGKILL'))`
+    spawnSync(process.execPath, ['-e', script, socketPath])
+    const second = await startApiServer({ listen: [{ socketPath }] })
+    await assert.rejects(startApiServer({ listen: [{ socketPath }] }), /EADDRINUSE/)
+    await second.close()
   })
 
   test('listens on all addresses or on none', async () => {

@@ -1,8 +1,10 @@
 /**
  * The API over HTTP: on TCP (loopback) and on unix sockets at once, all in front of one api.ts.
  */
+import { once } from 'node:events'
+import { rm } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import { type Api, type ApiOptions, createApi } from './api.ts'
 import type { Faults } from './faults.ts'
 import { serve } from './http.ts'
@@ -35,6 +37,7 @@ export async function startApiServer(options: ServerOptions): Promise<ApiServer>
     for (const address of options.listen) {
       const { server, sockets } = httpServer(api, options.enableFaults ?? false)
       servers.push({ server, sockets })
+      if ('socketPath' in address) await clearStale(address.socketPath)
       urls.push(await listen(server, address))
     }
   } catch (error) {
@@ -59,6 +62,22 @@ function httpServer(api: Api, enableFaults: boolean): { server: Server; sockets:
     socket.once('close', () => sockets.delete(socket))
   })
   return { server, sockets }
+}
+
+/** A socket file that nobody listens on is left over from a process that was killed. */
+async function clearStale(path: string): Promise<void> {
+  const probe = connect(path)
+  try {
+    await once(probe, 'connect')
+  } catch (error) {
+    if (isErrno(error) && error.code === 'ECONNREFUSED') await rm(path, { force: true })
+  } finally {
+    probe.destroy()
+  }
+}
+
+function isErrno(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'code' in error
 }
 
 function listen(server: Server, address: ListenAddress): Promise<string> {
