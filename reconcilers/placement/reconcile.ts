@@ -192,7 +192,9 @@ function wait(deps: PlacementDeps, placement: Placement, outcome: Outcome): Work
   const unhealthy = outcome.targets.some(({ healthy, draining }) => !healthy && draining !== true)
   const same = before?.state === 'Ready' && JSON.stringify(before.targets) === JSON.stringify(outcome.targets)
   placement.waits = same ? placement.waits + 1 : 0
-  return { afterMs: unhealthy ? Math.min(drift, 2000 * 2 ** placement.waits) : drift }
+  // Nothing serves: people wait for the first healthy target. Some do not: with policy Local that is how it should be.
+  const patience = outcome.targets.some(({ healthy }) => healthy) ? drift : Math.min(drift, 30_000)
+  return { afterMs: unhealthy ? Math.min(patience, 2000 * 2 ** placement.waits) : drift }
 }
 
 function finish(deps: PlacementDeps, placement: Placement, outcome: Outcome): void {
