@@ -198,7 +198,7 @@ export function webService(
 }
 
 /** undefined instead of a 404. */
-async function absent<T>(answer: Promise<T>): Promise<T | undefined> {
+export async function absent<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
     return await answer
   } catch (error) {
