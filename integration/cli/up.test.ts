@@ -22,7 +22,7 @@ interface Running {
   child: ChildProcess
   output: () => string
   /** Waits until the output matches, at most 60 s. */
-  says(text: RegExp): Promise<RegExpExecArray>
+  says: (text: RegExp) => Promise<RegExpExecArray>
 }
 
 function up(name: string, ...flags: string[]): Running {

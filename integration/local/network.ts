@@ -12,8 +12,16 @@ import type { ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { createHttpCloud } from '../../providers/local/http.ts'
 import type { LocalCloud } from '../../providers/local/cloud.ts'
-import { configure, createNamespaces, deleteNamespaces, ipBatch, runIn, spawnIn } from '../../sandbox/nodes/netns.ts'
-import { exitOf } from '../../sandbox/nodes/processes.ts'
+import {
+  configure,
+  createNamespaces,
+  deleteNamespaces,
+  ipBatch,
+  listNamespaces,
+  runIn,
+  spawnIn,
+} from '../../sandbox/nodes/netns.ts'
+import { exitOf, identify } from '../../sandbox/nodes/processes.ts'
 import { forwardingSysctls } from '../../sandbox/nodes/sysctls.ts'
 import type { Agent } from './agent.ts'
 import { startAgent } from './agent.ts'
@@ -45,11 +53,21 @@ export function nodeAddresses(node: string): [string, string] {
   return [`172.18.0.${host}`, `fd00:18::${host}`]
 }
 
+/** Removes what killed runs left; their processes died with them. */
+async function sweep(): Promise<void> {
+  const left = listNamespaces().filter((name) => {
+    const pid = /^rs-bal(\d+)-/.exec(name)?.[1]
+    return pid !== undefined && identify(Number(pid)) === undefined
+  })
+  await deleteNamespaces(left)
+}
+
 /** Namespaces, cables, agents and a running balancer; a failure on the way removes what was made. */
 export async function startNetwork(nodeCount: number): Promise<Network> {
   const names = Array.from({ length: nodeCount }, (_, index) => `node-${index + 1}`)
   const ns = (role: string) => `rs-bal${process.pid}-${role}`
   const all = ['router', 'lb', 'client', ...names].map(ns)
+  await sweep()
   await createNamespaces(all)
   const folder = await mkdtemp(join(tmpdir(), 'roadstead-balancer-'))
   const endpoint = `unix:${folder}/control.sock`
