@@ -54,6 +54,35 @@ describe('whose Service it is', () => {
   })
 })
 
+describe('a class that vanishes', () => {
+  for (const isDefault of [false, true]) {
+    test(`${isDefault ? 'the default class' : 'a class by name'}: what it served stands, and is served again when it is back`, async () => {
+      const own = loadBalancerClass('memory', ['memory'], { default: isDefault })
+      const world = await createWorld({ classes: [own] })
+      const operator = world.start()
+      const { loadBalancerClass: named, ...spec } = webService('web').spec
+      await world.client.create(services, {
+        ...webService('web'),
+        spec: isDefault || named === undefined ? spec : { ...spec, loadBalancerClass: named },
+      })
+      await world.quiet()
+      const before = await ips(world)
+      const standing = world.clouds['memory']?.inventory()
+      await world.client.remove(loadBalancerClasses, { name: 'memory' })
+      await world.clock.advance(600_000)
+      assert.deepEqual(world.clouds['memory']?.inventory(), standing)
+      assert.deepEqual(await ips(world), before)
+      await world.client.create(loadBalancerClasses, own)
+      await world.quiet()
+      assert.equal((await condition(world, 'Accepted'))?.status, 'True')
+      await world.client.remove(services, at)
+      await world.quiet()
+      assert.equal(await world.service('web'), undefined)
+      await operator.stop()
+    })
+  }
+})
+
 describe('status', () => {
   test('wiped by others, it is put back; the LoadBalancer object too', async () => {
     const world = await createWorld()

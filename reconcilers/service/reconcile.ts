@@ -65,6 +65,8 @@ export function serviceReconciler(deps: ServiceDeps) {
     }
     const desire = deps.decide(service)
     if (desire.kind === 'not-ours') {
+      // The default class has gone, perhaps only to be made again: what it served stays as it is.
+      if (service.spec.type === 'LoadBalancer' && service.spec.loadBalancerClass === undefined) return undefined
       for (const placement of own(deps, key, service)) releasePlacement(deps, placement)
       return undefined
     }
