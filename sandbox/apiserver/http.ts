@@ -93,6 +93,18 @@ function writeResponse(response: ApiResponse, outgoing: ServerResponse): void {
   outgoing.uncork()
 }
 
+/** The next frames of a watch, 64 KiB or the last frame that reaches it; empty when there are none at the moment. */
+function nextPiece(stream: WatchStream): Buffer {
+  const lines: Buffer[] = []
+  let size = 0
+  for (let frame = stream.next(); frame; frame = size < 65_536 ? stream.next() : undefined) {
+    const line = Buffer.from(frameLine(frame, stream))
+    lines.push(line)
+    size += line.length
+  }
+  return Buffer.concat(lines)
+}
+
 function writeWatch(api: Api, request: ApiRequest, stream: WatchStream, outgoing: ServerResponse): Promise<void> {
   outgoing.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-cache, private' })
   outgoing.flushHeaders()
@@ -101,13 +113,12 @@ function writeWatch(api: Api, request: ApiRequest, stream: WatchStream, outgoing
     const pump = () => {
       if (blocked) return
       if (!stream.ended && api.faults.holds(request)) return
-      outgoing.cork()
-      for (let frame = stream.next(); frame; frame = stream.next()) {
-        if (outgoing.write(frameLine(frame, stream))) continue
-        blocked = true
-        break
+      // Frames are joined here, not by cork(): what cork holds back makes write() answer false without a drain event to follow.
+      while (!blocked) {
+        const piece = nextPiece(stream)
+        if (piece.length === 0) break
+        blocked = !outgoing.write(piece)
       }
-      outgoing.uncork()
       if (stream.ended && !blocked) outgoing.end()
     }
     const untrack = api.faults.track({
