@@ -25,6 +25,19 @@ export const rooms: readonly Room[] = [
     may: ['providers/*.ts'],
     packages: [],
   },
+  {
+    folder: 'providers/aws/',
+    may: ['providers/*.ts'],
+    packages: [
+      '@aws-sdk/client-ec2',
+      '@aws-sdk/client-elastic-load-balancing-v2',
+      'fast-check',
+      'ipaddr.js',
+      'p-retry',
+      'zod',
+    ],
+    testsMay: ['scripts/'],
+  },
   { folder: 'providers/local/', may: ['providers/*.ts'], packages: ['ipaddr.js', 'zod'], testsMay: ['scripts/'] },
   { folder: 'reconcilers/', may: ['providers/*.ts', 'kube/', 'crds/'], packages: ['ipaddr.js'], testsMay: fakes },
   { folder: 'proxy/', may: ['kube/'], packages: ['ipaddr.js', 'pino', 'prom-client'], testsMay: fakes },
@@ -44,7 +57,7 @@ export const rooms: readonly Room[] = [
 
 /** Files that name clouds or start processes and so reach further than their folder. */
 export const doors: Readonly<Record<string, readonly string[]>> = {
-  'providers/registry.ts': ['providers/memory/', 'providers/local/'],
+  'providers/registry.ts': ['providers/memory/', 'providers/local/', 'providers/aws/'],
 }
 
 /** Names of source files that must be pure (in the operator, which composes, `assemble` means another thing): no node: import, no async, no clock, no random, no console. */

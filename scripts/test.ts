@@ -37,7 +37,8 @@ async function main(): Promise<number> {
   }
   const total: Summary = { passed: 0, failed: 0, skipped: [] }
   if (unit.length > 0) add(total, await runFiles(unit, ['--test-isolation=none', '--test-timeout=60000'], []))
-  if (integration.length > 0) add(total, await runFiles(integration, ['--test-concurrency=1', '--test-timeout=300000'], launcher))
+  if (integration.length > 0)
+    add(total, await runFiles(integration, ['--test-concurrency=1', '--test-timeout=300000'], launcher))
 
   const byReason = Map.groupBy(total.skipped, (skip) => skip.reason)
   for (const [reason, skips] of byReason) {
