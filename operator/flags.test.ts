@@ -27,6 +27,7 @@ describe('flags of the operator', () => {
     [['--provider=local', '--metrics-bind-address=nowhere'], /must be HOST:PORT/],
     [['--provider=local', '--service-node-port-range=9-1'], /must be FROM-TO/],
     [['--provider=local', '--leader-elect=maybe'], /must be true or false/],
+    [['--provider=local', '--leader-elect-lease-duration=5s'], /must be longer than --leader-elect-renew-deadline/],
     [['--frob'], /Unknown option/],
   ]
   for (const [argv, message] of wrong) {

@@ -21,6 +21,7 @@ export interface OperatorFlags {
   healthAddress: { host: string; port: number } | undefined
   leaderElect: boolean
   leaseNamespace: string
+  election: { leaseDurationMs: number; renewDeadlineMs: number; retryPeriodMs: number }
   logLevel: string
   /** Calls to one cloud: so many a second on average, and at once. */
   cloudRate: { perSecond: number; burst: number }
@@ -40,6 +41,9 @@ const options = {
   'health-bind-address': { type: 'string', default: '127.0.0.1:10257' },
   'leader-elect': { type: 'string', default: 'true' },
   'lease-namespace': { type: 'string', default: 'kube-system' },
+  'leader-elect-lease-duration': { type: 'string', default: '15s' },
+  'leader-elect-renew-deadline': { type: 'string', default: '10s' },
+  'leader-elect-retry-period': { type: 'string', default: '2s' },
   'drift-interval': { type: 'string', default: '5m' },
   'node-window': { type: 'string', default: '1s' },
   concurrency: { type: 'string', default: String(defaultConfig.concurrency) },
@@ -61,6 +65,8 @@ Gives Services of type LoadBalancer load balancers in the clouds it is given.
   --kubeconfig FILE, --context NAME connection (default: KUBECONFIG, in-cluster, ~/.kube/config)
   --leader-elect true|false         take the Lease roadstead-operator first (default true)
   --lease-namespace NAME            where the Lease is (default kube-system)
+  --leader-elect-lease-duration, --leader-elect-renew-deadline, --leader-elect-retry-period
+                                    timing of the election (default 15s, 10s, 2s)
   --drift-interval DURATION         every load balancer is looked at again within it (default 5m)
   --node-window DURATION            node changes are collected for so long (default 1s)
   --concurrency N                   workers for Services, and for each cloud (default 8)
@@ -107,6 +113,7 @@ export function operatorFlags(argv: readonly string[]): OperatorFlags {
     healthAddress: address('health-bind-address', text('health-bind-address')),
     leaderElect: text('leader-elect') === 'true',
     leaseNamespace: text('lease-namespace'),
+    election: electionTiming(text),
     logLevel: text('log-level'),
     cloudRate: { perSecond: count('cloud-qps', text('cloud-qps')), burst: count('cloud-burst', text('cloud-burst')) },
     config: {
@@ -118,6 +125,25 @@ export function operatorFlags(argv: readonly string[]): OperatorFlags {
       nodePortRange: portRange(text('service-node-port-range')),
     },
   }
+}
+
+function electionTiming(text: (name: keyof typeof options) => string): OperatorFlags['election'] {
+  const of = (name: 'lease-duration' | 'renew-deadline' | 'retry-period') =>
+    duration(`leader-elect-${name}`, text(`leader-elect-${name}`))
+  const timing = {
+    leaseDurationMs: of('lease-duration'),
+    renewDeadlineMs: of('renew-deadline'),
+    retryPeriodMs: of('retry-period'),
+  }
+  if (
+    timing.leaseDurationMs <= timing.renewDeadlineMs ||
+    timing.renewDeadlineMs <= timing.retryPeriodMs ||
+    timing.retryPeriodMs < 10
+  )
+    throw new UsageError(
+      '--leader-elect-lease-duration must be longer than --leader-elect-renew-deadline, and that longer than --leader-elect-retry-period',
+    )
+  return timing
 }
 
 /** `name` or `name=key=value,key=value`. */

@@ -98,6 +98,7 @@ async function elect(
     log,
     lead,
     signal,
+    ...flags.election,
   })
   return end === 'stopped' ? 0 : 1
 }
