@@ -26,6 +26,7 @@ export function kubectlFor(url: string): Kubectl {
     child.stderr.on('data', (piece: Buffer) => {
       err += piece.toString()
     })
+    child.stdin.on('error', () => {}) // kubectl may end without reading it
     child.stdin.end(typeof input === 'object' ? JSON.stringify(input) : (input ?? ''))
     const [code] = (await once(child, 'close')) as [number]
     return { code, out, err }

@@ -1,6 +1,5 @@
 /** The generated rulesets against the nft program and the kernel, in private namespaces: check, load, list, load again. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
 import type { ElementId } from '../../proxy/elements.ts'
@@ -8,7 +7,7 @@ import { difference } from '../../proxy/elements.ts'
 import { parseListing } from '../../proxy/listing.ts'
 import { changeText, replaceText } from '../../proxy/text-writer.ts'
 import { requires } from '../../scripts/requires.ts'
-import { createNamespaces, deleteNamespaces, enter } from '../../sandbox/nodes/netns.ts'
+import { createNamespaces, deleteNamespaces, runIn } from '../../sandbox/nodes/netns.ts'
 import type { SkeletonOptions } from '../../proxy/skeleton.ts'
 
 const namespaces = ['rs-proxyrules-a', 'rs-proxyrules-b']
@@ -55,14 +54,7 @@ const sample = new Map<ElementId, string>(
 )
 
 async function nft(namespace: string, args: readonly string[], input = ''): Promise<string> {
-  const [file = '', ...argv] = enter(namespace, ['nft', ...args])
-  const child = spawn(file, argv, { stdio: ['pipe', 'pipe', 'pipe'] })
-  let stdout = ''
-  let stderr = ''
-  child.stdout.on('data', (part) => (stdout += String(part)))
-  child.stderr.on('data', (part) => (stderr += String(part)))
-  child.stdin.end(input)
-  const code = await new Promise((resolve) => child.on('close', resolve))
+  const { code, stdout, stderr } = await runIn(namespace, ['nft', ...args], { input })
   if (code !== 0) throw new Error(`nft ${args.join(' ')}: ${stderr}`)
   return stdout
 }
