@@ -181,7 +181,7 @@ export interface Elbv2 {
     },
     signal: AbortSignal,
   ): Promise<void>
-  /** Of an unknown ARN: done. With deletion protection: OperationNotPermitted, denied. */
+  /** Of an unknown ARN: done. With deletion protection: OperationNotPermitted, invalid. */
   deleteLoadBalancer(input: { loadBalancerArn: string }, signal: AbortSignal): Promise<void>
 
   describeListeners(
