@@ -47,7 +47,7 @@ export async function bench(): Promise<BenchRow[]> {
   rows.push({
     id: 'operator.heap',
     value: Math.round(retained),
-    unit: 'MiB retained by an operator with 10,000 Services',
+    unit: 'MiB',
   })
   rows.push({ id: 'operator.restart.seconds', value: round(again.seconds), unit: 's' })
   rows.push({ id: 'operator.restart.providerWrites', value: big.cloud.counts.writes, unit: 'writes' })
