@@ -19,6 +19,8 @@ export interface OperatorFlags {
   /** undefined: not served. */
   metricsAddress: { host: string; port: number } | undefined
   healthAddress: { host: string; port: number } | undefined
+  /** File of LoadBalancerClasses to keep; undefined: none. */
+  classesFile: string | undefined
   leaderElect: boolean
   leaseNamespace: string
   election: { leaseDurationMs: number; renewDeadlineMs: number; retryPeriodMs: number }
@@ -37,6 +39,7 @@ const options = {
   'cluster-id': { type: 'string' },
   provider: { type: 'string', multiple: true },
   'local-endpoint': { type: 'string' },
+  classes: { type: 'string' },
   'metrics-bind-address': { type: 'string', default: '127.0.0.1:10258' },
   'health-bind-address': { type: 'string', default: '127.0.0.1:10257' },
   'leader-elect': { type: 'string', default: 'true' },
@@ -62,6 +65,7 @@ Gives Services of type LoadBalancer load balancers in the clouds it is given.
   --provider NAME[=KEY=VALUE,...]   a cloud; repeat for several
   --local-endpoint URL              control API of the local cloud: unix:/path or http://host:port
   --cluster-id LABEL                marks cloud objects as ours (default: UID of the namespace kube-system)
+  --classes FILE                    LoadBalancerClasses (YAML) to create and keep; what others changed in them stays
   --kubeconfig FILE, --context NAME connection (default: KUBECONFIG, in-cluster, ~/.kube/config)
   --leader-elect true|false         take the Lease roadstead-operator first (default true)
   --lease-namespace NAME            where the Lease is (default kube-system)
@@ -111,6 +115,7 @@ export function operatorFlags(argv: readonly string[]): OperatorFlags {
     providers,
     metricsAddress: address('metrics-bind-address', text('metrics-bind-address')),
     healthAddress: address('health-bind-address', text('health-bind-address')),
+    classesFile: optional('classes'),
     leaderElect: text('leader-elect') === 'true',
     leaseNamespace: text('lease-namespace'),
     election: electionTiming(text),

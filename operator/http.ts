@@ -45,7 +45,8 @@ export async function servePages(
 function listen(server: Server, { host, port }: { host: string; port: number }): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen({ host, port }, () => {
+    // Without a host node takes `::`, and 0.0.0.0 where the kernel has no IPv6.
+    server.listen(host === '::' ? { port } : { host, port }, () => {
       server.off('error', reject)
       resolve()
     })

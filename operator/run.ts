@@ -3,7 +3,10 @@
  * the process with code 1, as client-go's components do, so that nothing of the old leader lives on.
  */
 import { randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
+import { parseClassFile } from '../crds/class-file.ts'
+import type { LoadBalancerClass } from '../crds/load-balancer-class.ts'
 import { loadConnection } from '../kube/connection.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { systemClock } from '../kube/clock.ts'
@@ -17,6 +20,7 @@ import type { Provider } from '../providers/contract.ts'
 import { createProvider } from '../providers/registry.ts'
 import { createOperator } from './assemble.ts'
 import { withBudget } from './budget.ts'
+import { applyBundledClasses } from './bundled-classes.ts'
 import { operatorFlags, usage } from './flags.ts'
 import type { OperatorFlags } from './flags.ts'
 import { servePages } from './http.ts'
@@ -35,6 +39,7 @@ export async function run(argv: readonly string[], io: CommandIo): Promise<numbe
     return 0
   }
   const metrics = createMetrics()
+  const classes = await readClasses(flags.classesFile)
   const providers = await loadProviders(flags, metrics)
   const client = await connect(flags, io)
   const log = createLog(flags.logLevel, io.stderr)
@@ -66,7 +71,8 @@ export async function run(argv: readonly string[], io: CommandIo): Promise<numbe
       leading = true
       metrics.leader(true)
       try {
-        await operator.run(signal)
+        const bundled = { client, classes, clock: systemClock, random: Math.random, log }
+        await Promise.all([operator.run(signal), applyBundledClasses(bundled, signal)])
       } finally {
         leading = false
         metrics.leader(false)
@@ -116,6 +122,16 @@ async function loadProviders(flags: OperatorFlags, metrics: Metrics): Promise<Pr
       }
     }),
   )
+}
+
+async function readClasses(file: string | undefined): Promise<LoadBalancerClass[]> {
+  if (file === undefined) return []
+  const text = await readFile(file, 'utf8').catch((error: Error) => {
+    throw new UsageError(`--classes ${file} cannot be read: ${error.message}`, { cause: error })
+  })
+  const parsed = parseClassFile(text)
+  if (!parsed.ok) throw new UsageError(`--classes ${file}: ${parsed.mistakes.join('; ')}`)
+  return parsed.value
 }
 
 async function connect({ kubeconfig, context }: OperatorFlags, io: CommandIo) {

@@ -1,0 +1,65 @@
+{{- define "roadstead.name" -}}
+{{- .Values.nameOverride | default .Chart.Name | trunc 50 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "roadstead.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" }}
+{{- else if contains (include "roadstead.name" .) .Release.Name }}
+{{- .Release.Name | trunc 50 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name (include "roadstead.name" .) | trunc 50 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{- define "roadstead.selector" -}}
+app.kubernetes.io/name: {{ include "roadstead.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: operator
+{{- end }}
+
+{{/* Selector labels come last: commonLabels cannot change them. */}}
+{{- define "roadstead.labels" -}}
+{{- $own := dict
+  "helm.sh/chart" (printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_"))
+  "app.kubernetes.io/version" .Chart.AppVersion
+  "app.kubernetes.io/part-of" "roadstead"
+  "app.kubernetes.io/managed-by" .Release.Service }}
+{{- toYaml (merge (include "roadstead.selector" . | fromYaml) $own .Values.commonLabels) }}
+{{- end }}
+
+{{- define "roadstead.serviceAccount" -}}
+{{- .Values.serviceAccount.name | default (ternary (include "roadstead.fullname" .) "default" .Values.serviceAccount.create) }}
+{{- end }}
+
+{{- define "roadstead.image" -}}
+{{- with .Values.image -}}
+{{- if .digest }}{{ .repository }}@{{ .digest }}{{ else }}{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{/* Names of the enabled providers as a JSON list. */}}
+{{- define "roadstead.clouds" -}}
+{{- $clouds := list }}
+{{- range $name, $provider := .Values.providers }}
+{{- if $provider.enabled }}{{ $clouds = append $clouds $name }}{{ end }}
+{{- end }}
+{{- if not $clouds }}{{ fail "enable at least one of the providers, for example --set providers.aws.enabled=true" }}{{ end }}
+{{- toJson $clouds }}
+{{- end }}
+
+{{/* The enabled classes as one YAML stream for `roadstead operator --classes`; empty without one. */}}
+{{- define "roadstead.classes" -}}
+{{- $clouds := list }}
+{{- range include "roadstead.clouds" . | fromJsonArray }}{{ $clouds = append $clouds (dict "name" .) }}{{ end }}
+{{- range $name, $class := .Values.classes }}
+{{- if and $class $class.enabled }}
+---
+{{ toYaml (dict
+  "apiVersion" "roadstead.dev/v1alpha1"
+  "kind" "LoadBalancerClass"
+  "metadata" (dict "name" $name "labels" (include "roadstead.labels" $ | fromYaml))
+  "spec" (merge (dict) ($class.spec | default dict) (dict "clouds" $clouds))) }}
+{{- end }}
+{{- end }}
+{{- end }}
