@@ -4,7 +4,7 @@
  */
 import { inPath } from '../sandbox/executables.ts'
 
-type Requirement = 'root' | 'linux' | 'nft' | 'ip' | 'kubectl' | 'nsenter' | 'unshare'
+type Requirement = 'root' | 'linux' | 'nft' | 'ip' | 'kubectl' | 'nsenter' | 'unshare' | 'moto'
 
 const reasons: Record<Requirement, string> = {
   root: 'needs root (network namespaces): run as root',
@@ -14,6 +14,7 @@ const reasons: Record<Requirement, string> = {
   kubectl: 'needs kubectl in PATH',
   nsenter: 'needs nsenter: apt-get install util-linux',
   unshare: 'needs unshare: apt-get install util-linux',
+  moto: 'needs python3 with venv (moto is installed by itself): apt-get install python3-venv',
 }
 
 /** `false` when all are there, otherwise the reason to print; fits node:test's `skip` option. */
@@ -26,5 +27,6 @@ export function requires(...needs: Requirement[]): string | false {
 function present(need: Requirement): boolean {
   if (need === 'root') return process.getuid?.() === 0
   if (need === 'linux') return process.platform === 'linux'
+  if (need === 'moto') return process.env['EMULATOR'] !== undefined || inPath('python3')
   return inPath(need)
 }
