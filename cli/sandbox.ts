@@ -1,11 +1,10 @@
 /** `roadstead sandbox exec|list|clean`: commands inside a running sandbox, which ones run, and what dead ones left. */
-import { tmpdir } from 'node:os'
 import { dirname } from 'node:path'
 import { systemClock } from '../kube/clock.ts'
 import { type CommandIo, parseFlags, UsageError } from '../kube/flags.ts'
 import { execInSandbox, runningInstances } from '../sandbox/nodes/exec.ts'
-import { runFolder, sweepDead } from '../sandbox/nodes/instance.ts'
-import { realUid } from '../sandbox/nodes/userns.ts'
+import { sweepDead } from '../sandbox/nodes/instance.ts'
+import { ownRunFolder } from '../sandbox/nodes/own-run-folder.ts'
 
 const help = `Usage: roadstead sandbox COMMAND
 
@@ -17,7 +16,7 @@ const help = `Usage: roadstead sandbox COMMAND
 
 export async function run(argv: readonly string[], io: CommandIo): Promise<number> {
   const [verb, ...rest] = argv
-  const base = dirname(runFolder(tmpdir(), realUid(process.getuid?.() ?? 0), 'any'))
+  const base = dirname(ownRunFolder('any'))
   switch (verb) {
     case 'exec':
       return await exec(rest, base, io)
@@ -28,7 +27,7 @@ export async function run(argv: readonly string[], io: CommandIo): Promise<numbe
     }
     case 'clean': {
       parseFlags(rest, {})
-      const removed = await sweepDead(systemClock)
+      const removed = await sweepDead(systemClock, base)
       io.stdout(removed.length === 0 ? 'nothing was left\n' : `removed ${removed.join(', ')}\n`)
       return 0
     }

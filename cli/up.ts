@@ -1,13 +1,12 @@
 /** `roadstead up`: prepares the machine, starts the cluster, applies manifests, shows what goes on, and takes everything away again. */
-import { tmpdir } from 'node:os'
 import { systemClock } from '../kube/clock.ts'
 import { type CommandIo, UsageError } from '../kube/flags.ts'
 import type { Log } from '../kube/log.ts'
 import { type Cluster, startCluster } from '../sandbox/cluster.ts'
 import { applyManifests } from '../sandbox/manifests.ts'
-import { InstanceInUse, runFolder } from '../sandbox/nodes/instance.ts'
+import { InstanceInUse } from '../sandbox/nodes/instance.ts'
+import { ownRunFolder } from '../sandbox/nodes/own-run-folder.ts'
 import { type Relay, startRelay } from '../sandbox/nodes/relay.ts'
-import { realUid } from '../sandbox/nodes/userns.ts'
 import { greeting } from './greeting.ts'
 import { keepPublished, publishSocket } from './publish.ts'
 import { showCluster } from './show-cluster.ts'
@@ -22,7 +21,7 @@ export async function run(argv: readonly string[], io: CommandIo): Promise<numbe
   }
   const ended = await elsewhere(['up', ...argv], io)
   if (ended !== undefined) return ended
-  const folder = runFolder(tmpdir(), realUid(process.getuid?.() ?? 0), settings.name)
+  const folder = ownRunFolder(settings.name)
   const relays: Relay[] = []
   try {
     for (const { localPort } of settings.publications) relays.push(await listenLocally(localPort, folder))

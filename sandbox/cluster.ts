@@ -4,7 +4,7 @@
  */
 import { existsSync, rmSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { KubeClient } from '../kube/client.ts'
 import { type Clock, sleep } from '../kube/clock.ts'
 import { plainConnection } from '../kube/connection.ts'
@@ -80,7 +80,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       await step().catch((error: unknown) => log.error({ error: String(error) }, 'a part of the sandbox did not stop'))
   }
   try {
-    const swept = await sweepDead(clock)
+    const swept = await sweepDead(clock, dirname(folder))
     if (swept.length > 0) say(`removed what was left of ${swept.join(', ')}`)
     const instance = await claimInstance(name, { folder, pid: process.pid, clock })
     const started = clock.now()

@@ -3,13 +3,11 @@
  * a line a step with its figures. Exit code 0 only if every step held. A step that fails does not end the tour; the steps after it still run.
  */
 import { writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { systemClock } from '../../kube/clock.ts'
 import { type CommandIo, parseFlags, UsageError } from '../../kube/flags.ts'
 import { silent } from '../../kube/log.ts'
 import { startCluster } from '../../sandbox/cluster.ts'
-import { runFolder } from '../../sandbox/nodes/instance.ts'
-import { realUid } from '../../sandbox/nodes/userns.ts'
+import { ownRunFolder } from '../../sandbox/nodes/own-run-folder.ts'
 import { elsewhere, roadsteadCommand } from '../user-namespace.ts'
 import { namespaceProber } from './namespace-prober.ts'
 import { address } from './steps/address.ts'
@@ -67,7 +65,7 @@ export async function run(argv: readonly string[], io: CommandIo): Promise<numbe
   const ended = await elsewhere(['tour', ...argv], io)
   if (ended !== undefined) return ended
   const name = `tour-${process.pid}`
-  const result = await tour(name, runFolder(tmpdir(), realUid(process.getuid?.() ?? 0), name), io)
+  const result = await tour(name, ownRunFolder(name), io)
   if (values['json'] !== undefined) writeResult(String(values['json']), result)
   return result.ok ? 0 : 1
 }

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { systemClock } from '../../kube/clock.ts'
-import { claimInstance, namespacesOf, releaseInstance, runFolder, sweepDead } from '../../sandbox/nodes/instance.ts'
+import { claimInstance, namespacesOf, releaseInstance, sweepDead } from '../../sandbox/nodes/instance.ts'
+import { ownRunFolder } from '../../sandbox/nodes/own-run-folder.ts'
 import { exitOf } from '../../sandbox/nodes/processes.ts'
 import { requires } from '../../scripts/requires.ts'
 import { projectRoot } from '../../scripts/source-files.ts'
@@ -46,8 +46,6 @@ function up(name: string, ...flags: string[]): Running {
   }
 }
 
-const folderOf = (name: string) => runFolder(tmpdir(), process.getuid?.() ?? 0, name)
-
 describe('roadstead up', { skip }, () => {
   test('the sample answers on the machine by --publish, and Ctrl-C takes everything away', async () => {
     const name = `t-up-${process.pid}`
@@ -62,7 +60,7 @@ describe('roadstead up', { skip }, () => {
     const { code } = await exitOf(child)
     assert.equal(code, 0, output())
     assert.deepEqual(namespacesOf(name), [])
-    assert.equal(existsSync(folderOf(name)), false)
+    assert.equal(existsSync(ownRunFolder(name)), false)
   })
 
   test('after SIGKILL the next start with the same name sweeps what was left', async () => {
@@ -81,7 +79,7 @@ describe('roadstead up', { skip }, () => {
 
   test('a name in use is refused in one line and nothing of it is touched', async () => {
     const name = `t-two-${process.pid}`
-    const instance = await claimInstance(name, { folder: folderOf(name), pid: process.pid, clock: systemClock })
+    const instance = await claimInstance(name, { folder: ownRunFolder(name), pid: process.pid, clock: systemClock })
     const { child, output } = up(name)
     assert.equal((await exitOf(child)).code, 1)
     assert.match(output(), /already running/)

@@ -1,6 +1,5 @@
 /** A small world for the tests here: an instance of its own name, its network, on demand an API server and the Pod runtime. */
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { KubeClient } from '../../kube/client.ts'
 import { sleep, systemClock } from '../../kube/clock.ts'
 import { silent } from '../../kube/log.ts'
@@ -8,16 +7,16 @@ import type { Container, Pod } from '../../kube/objects.ts'
 import { pods } from '../../kube/resources.ts'
 import { createApi } from '../../sandbox/apiserver/api.ts'
 import { inProcessClient } from '../../sandbox/apiserver/in-process-client.ts'
-import { claimInstance, runFolder, sweepDead } from '../../sandbox/nodes/instance.ts'
+import { claimInstance, sweepDead } from '../../sandbox/nodes/instance.ts'
 import { createNetwork, type Network } from '../../sandbox/nodes/network.ts'
+import { ownRunFolder } from '../../sandbox/nodes/own-run-folder.ts'
 import { startPodRuntime } from '../../sandbox/nodes/pod-runtime.ts'
-import { realUid } from '../../sandbox/nodes/userns.ts'
 
 export const clock = systemClock
 
-/** Parent of the run folders of these tests; not the one that people's sandboxes have. */
+/** Parent of the run folders of this user's sandboxes. */
 export function base(): string {
-  return join(tmpdir(), `roadstead-${realUid(process.getuid?.() ?? 0)}`)
+  return dirname(ownRunFolder('any'))
 }
 
 export async function withNetwork(
@@ -26,7 +25,7 @@ export async function withNetwork(
   use: (network: Network) => Promise<void>,
 ): Promise<void> {
   await sweepDead(clock, base())
-  const folder = runFolder(tmpdir(), realUid(process.getuid?.() ?? 0), name)
+  const folder = ownRunFolder(name)
   const instance = await claimInstance(name, { folder, pid: process.pid, clock })
   const network = await createNetwork({ instance, nodes, families: ['IPv4', 'IPv6'], clock })
   try {

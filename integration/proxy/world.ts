@@ -3,7 +3,6 @@
  * Objects are written by the tests themselves (no controllers), so every endpoint state can be made.
  */
 import { type ChildProcess } from 'node:child_process'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { KubeClient } from '../../kube/client.ts'
@@ -14,7 +13,8 @@ import type { EndpointConditions, EndpointSlice, Service, ServicePort } from '..
 import { endpointSlices, nodes, services } from '../../kube/resources.ts'
 import { writeKubeconfig } from '../../sandbox/apiserver/kubeconfig.ts'
 import { type ApiServer, startApiServer } from '../../sandbox/apiserver/server.ts'
-import { claimInstance, runFolder } from '../../sandbox/nodes/instance.ts'
+import { claimInstance } from '../../sandbox/nodes/instance.ts'
+import { ownRunFolder } from '../../sandbox/nodes/own-run-folder.ts'
 import { ipBatch, runIn, spawnIn } from '../../sandbox/nodes/netns.ts'
 import { createNetwork, type Network } from '../../sandbox/nodes/network.ts'
 import { exitOf } from '../../sandbox/nodes/processes.ts'
@@ -81,7 +81,7 @@ const apiPort = 6443
 
 export async function startWorld(name: string): Promise<World> {
   const clock = systemClock
-  const folder = runFolder(tmpdir(), process.getuid?.() ?? 0, name)
+  const folder = ownRunFolder(name)
   const instance = await claimInstance(name, { folder, pid: process.pid, clock })
   const network = await createNetwork({ instance, nodes: 2, families: ['IPv4', 'IPv6'], clock })
   const socketPath = join(folder, 'api.sock')
