@@ -29,7 +29,7 @@ function world() {
     clock,
     client,
     warnings,
-    async installCrds() {
+    installCrds: async () => {
       for (const text of await crdTexts()) await client.create(crds, parse(text) as KubeObject)
     },
     apply: (one: LoadBalancerClass) =>

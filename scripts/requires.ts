@@ -2,9 +2,11 @@
  * Which tools a test needs and whether this machine has them. A missing one skips the test with its reason;
  * with ROADSTEAD_REQUIRE=all nothing is skipped, so the test runs and fails.
  */
+import { delimiter, join } from 'node:path'
 import { inPath } from '../sandbox/executables.ts'
+import { projectRoot } from './source-files.ts'
 
-type Requirement = 'root' | 'linux' | 'nft' | 'ip' | 'kubectl' | 'nsenter' | 'unshare' | 'moto'
+type Requirement = 'root' | 'linux' | 'nft' | 'ip' | 'kubectl' | 'nsenter' | 'unshare' | 'moto' | 'helm'
 
 const reasons: Record<Requirement, string> = {
   root: 'needs root (network namespaces): run as root',
@@ -12,6 +14,7 @@ const reasons: Record<Requirement, string> = {
   nft: 'needs nft: apt-get install nftables',
   ip: 'needs ip: apt-get install iproute2',
   kubectl: 'needs kubectl in PATH',
+  helm: 'needs helm: (cd integration/tools/helm && go build -o ../../../.cache/bin/helm .)',
   nsenter: 'needs nsenter: apt-get install util-linux',
   unshare: 'needs unshare: apt-get install util-linux',
   moto: 'needs python3 with venv (moto is installed by itself): apt-get install python3-venv',
@@ -28,5 +31,11 @@ function present(need: Requirement): boolean {
   if (need === 'root') return process.getuid?.() === 0
   if (need === 'linux') return process.platform === 'linux'
   if (need === 'moto') return process.env['EMULATOR'] !== undefined || inPath('python3')
+  if (need === 'helm') return inPath(need, toolPath())
   return inPath(need)
+}
+
+/** PATH with the tools this project builds for its tests in front. */
+export function toolPath(path = process.env['PATH'] ?? ''): string {
+  return [join(projectRoot, '.cache/bin'), path].join(delimiter)
 }
