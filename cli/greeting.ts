@@ -1,4 +1,5 @@
 /** What `roadstead up` says once the first load balancer answers: where the kubeconfig is and two commands to try. */
+import { fileURLToPath } from 'node:url'
 import { systemClock } from '../kube/clock.ts'
 import type { CommandIo } from '../kube/flags.ts'
 import { services } from '../kube/resources.ts'
@@ -6,6 +7,8 @@ import { type Cluster, waitFor } from '../sandbox/cluster.ts'
 import { inPath } from '../sandbox/executables.ts'
 import { firstAddress } from './live-table.ts'
 import type { UpSettings } from './up-settings.ts'
+
+const loadTool = fileURLToPath(new URL('../sandbox/nodes/images/probe-main.ts', import.meta.url))
 
 /** Waits up to 30 s for the first address of the applied Services; without one it says so and goes on. */
 export async function greeting(cluster: Cluster, settings: UpSettings, io: CommandIo): Promise<void> {
@@ -37,7 +40,9 @@ export async function greeting(cluster: Cluster, settings: UpSettings, io: Comma
       lines.unshift(`  Service ${at.name} has no address after 30 s: kubectl describe service ${at.name} says why`)
     else if (port !== undefined) {
       const url = `http://${address}${port === 80 ? '' : `:${port}`}/`
-      lines.push(`  ./roadstead sandbox exec${named} client -- ${inPath('curl') ? 'curl -s' : 'get'} ${url}`)
+      lines.push(
+        `  ./roadstead sandbox exec${named} client -- ${inPath('curl') ? `curl -s ${url}` : `${process.execPath} ${loadTool} http ${url} --count 20`}`,
+      )
     }
   }
   lines.push(
