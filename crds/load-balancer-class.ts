@@ -22,8 +22,8 @@ const healthCheck = z.strictObject({
 
 const classDefaults = z.strictObject({
   healthCheck: healthCheck.prefault({}),
-  /** How long an established connection may live on after its node or listener was removed. */
-  drainSeconds: z.int().min(0).max(3600).default(30),
+  /** How long an established connection may live on after its node or listener was removed; absent: as the cloud has it by default. */
+  drainSeconds: z.int().min(0).max(3600).optional(),
   /** For Services that name none; empty means anybody. */
   sourceRanges: z.array(cidr).max(200).default([]),
   /** Name of the provider's address pool. */

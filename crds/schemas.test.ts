@@ -70,7 +70,6 @@ describe('LoadBalancerClass', () => {
           healthyThreshold: 2,
           unhealthyThreshold: 2,
         },
-        drainSeconds: 30,
         sourceRanges: [],
       },
     })

@@ -14,8 +14,8 @@ export function documents(check: Check): void {
   }
   /** Brings the document of these fragments there; the steps. */
   const write = async ({ provider }: World, document: DocumentKey, fragments: readonly Fragment[]): Promise<Step[]> => {
-    const wanted = provider.assemble(document, fragments)
-    const steps = plan(wanted ? [wanted] : [], await provider.observe(document, signal()))
+    const observed = await provider.observe(document, signal())
+    const steps = plan(provider.assemble(document, fragments, observed).resources, observed, provider.refine)
     for (const step of steps) await provider.execute(step, signal())
     return steps
   }

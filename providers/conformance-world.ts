@@ -2,8 +2,18 @@
  * What a provider's fake offers to the conformance suite, and the suite's small tools: specs, one pass of observe, plan and
  * execute, and passes until nothing is left to do.
  */
-import { CloudError } from './contract.ts'
-import type { Addresses, CloudErrorKind, LoadBalancerSpec, Owner, Provider, Resource, Step } from './contract.ts'
+import { CloudError, ownerKey } from './contract.ts'
+import type {
+  Addresses,
+  CloudErrorKind,
+  DocumentKey,
+  Fragment,
+  LoadBalancerSpec,
+  Owner,
+  Provider,
+  Resource,
+  Step,
+} from './contract.ts'
 import { plan } from './plan.ts'
 
 export interface Mutation {
@@ -122,21 +132,56 @@ export async function stepsTo(
   spec: LoadBalancerSpec | undefined,
   of = spec?.owner ?? owner,
 ): Promise<Step[]> {
-  return plan(ownOf(provider, spec), await provider.observe(of, signal()))
+  return plan(ownOf(provider, spec), await provider.observe(of, signal()), provider.refine)
 }
 
-/** Observe, plan, execute, once. Returns the steps; throws what the cloud throws. */
+const passLimit = 10
+
+/** Observe, plan, execute, once; shared documents around what the owner has alone. Returns the steps; throws what the cloud throws. */
 export async function pass(
   provider: Provider,
   spec: LoadBalancerSpec | undefined,
   of = spec?.owner ?? owner,
 ): Promise<Step[]> {
+  const lowered = spec && provider.lower(spec)
+  const fragments = lowered?.kind === 'lowered' ? lowered.fragments : []
+  const first = await documentPass(provider, of, fragments)
   const steps = await stepsTo(provider, spec, of)
   for (const step of steps) await provider.execute(step, signal())
-  return steps
+  if (spec !== undefined) return [...first, ...steps, ...(await documentPass(provider, of, fragments))]
+  const gone = (await provider.observe(of, signal())).length === 0
+  return [
+    ...steps,
+    ...(gone ? await documentPass(provider, of, [], await provider.documents?.(of.cluster, signal())) : []),
+  ]
 }
 
-const passLimit = 10
+/** Brings the documents of `fragments`, or those given, to what this owner and, as far as they stand there, the others want. */
+async function documentPass(
+  provider: Provider,
+  of: Owner,
+  fragments: readonly Fragment[],
+  standing: readonly DocumentKey[] = [],
+): Promise<Step[]> {
+  const named = fragments.map(({ document }): DocumentKey => ({ kind: 'document', document }))
+  const all = new Map([...named, ...standing].map((document) => [document.document, document]))
+  const done: Step[] = []
+  for (const document of all.values()) {
+    for (let round = 0; round < passLimit; round++) {
+      const observed = await provider.observe(document, signal())
+      const others = (provider.fragments?.(document, observed) ?? []).filter(
+        ({ owner }) => ownerKey(owner) !== ownerKey(of),
+      )
+      const own = fragments.filter((fragment) => fragment.document === document.document)
+      const wanted = provider.assemble(document, [...others, ...own], observed).resources
+      const steps = plan(wanted, observed, provider.refine)
+      if (steps.length === 0) break
+      for (const step of steps) await provider.execute(step, signal())
+      done.push(...steps)
+    }
+  }
+  return done
+}
 
 /** Passes until one has nothing to do; all their steps. Throws when there is no end. */
 export async function converge(

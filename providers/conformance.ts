@@ -72,7 +72,7 @@ function creation(check: Check): void {
     assert.deepEqual(await provider.observe(owner, signal()), [])
     assert.deepEqual(await world.inventory(), [])
     assert.equal(provider.addresses([]).kind, 'pending')
-    assert.deepEqual(provider.targets([]), [])
+    assert.deepEqual(provider.targets([], []), [])
   })
 
   check('a created load balancer publishes an address', async (world) => {
@@ -96,7 +96,8 @@ function creation(check: Check): void {
 
   check('every node is a target', async (world) => {
     await converge(world, specOf(world))
-    const targets = world.provider.targets(await world.provider.observe(owner, signal()))
+    const { nodes } = specOf(world)
+    const targets = world.provider.targets(await world.provider.observe(owner, signal()), nodes)
     assert.deepEqual(targets.map(({ node }) => node).sort(), ['node-1', 'node-2'])
     assert.ok(targets.every(({ healthy }) => healthy))
   })

@@ -47,6 +47,8 @@ export interface TargetNode {
   /** InternalIPs, primary first. */
   addresses: readonly string[]
   zone?: string
+  /** Those a node selector may ask for. */
+  labels?: Readonly<Record<string, string>>
 }
 
 /** What one placement asks of its cloud, free of Kubernetes and of any cloud. */
@@ -66,8 +68,8 @@ export interface LoadBalancerSpec {
   affinity: { kind: 'None' } | { kind: 'ClientIP'; timeoutSeconds: number }
   /** Addresses the user asked for; empty means any. */
   requestedAddresses: readonly string[]
-  /** How long an established connection may live on after its target or listener was removed. */
-  drainSeconds: number
+  /** How long an established connection may live on after its target or listener was removed; absent: as the cloud has it by default. */
+  drainSeconds?: number
   nodes: readonly TargetNode[]
   /** Provider specific: the class's parameters with the Service's `roadstead.dev/...` annotations over them. */
   parameters: Readonly<Record<string, string>>
@@ -90,6 +92,18 @@ export interface Lowered {
   kind: 'lowered'
   own: readonly Resource[]
   fragments: readonly Fragment[]
+  /** The documents of `fragments` stand before own resources are written: what they open is open before it is used. */
+  documentsFirst?: boolean
+  /** What people should know though all is done as asked: a node left out, a wish that has no effect here. */
+  notes?: readonly Reason[]
+}
+
+/** A shared document as cloud objects. */
+export interface Assembled {
+  /** Empty when nobody needs the document and it should go. */
+  resources: readonly Resource[]
+  /** For all its owners. */
+  notes?: readonly Reason[]
 }
 
 /** Names a cloud object that many placements write into. */
@@ -123,6 +137,11 @@ export interface Resource {
   state: 'ready' | 'pending' | 'deleting'
   /** Observations that are no part of the wanted state: addresses, target health, ... Never compared. */
   observed?: JsonObject
+  /**
+   * Set on what clients reach by a published address of its own: so long it stands beside its replacement after that one's address was
+   * published, since names are cached. Longer when the Service's drain time is.
+   */
+  graceSeconds?: number
 }
 
 /** One cloud mutation, as data. Idempotent: executing it twice leads to the same cloud. */
@@ -172,12 +191,20 @@ export interface Features {
 export interface Provider {
   readonly name: CloudName
   readonly features: Features
+  /** Tells the nodes of this cloud before the first look and whenever they change; for discovery. No I/O. */
+  readonly nodes?: (nodes: readonly TargetNode[]) => void
   /** Pure. Whether a node with this `spec.providerID` ('' when it has none) is a machine of this cloud. */
   ownsNode(providerId: string): boolean
   /** Pure. */
   lower(spec: LoadBalancerSpec): Lowered | Unsupported
-  /** Pure. The wanted document from all its fragments; undefined when nobody needs it and it should go. */
-  assemble(document: DocumentKey, fragments: readonly Fragment[]): Resource | undefined
+  /** Pure. The wanted document from all its fragments, for the cloud as observed. */
+  assemble(document: DocumentKey, fragments: readonly Fragment[], observed: readonly Resource[]): Assembled
+  /**
+   * Pure. A step as single mutations, in order, from `from` over intermediate states to `resource`; none when the object already is as wanted,
+   * or must not change yet. With it the provider alone judges a kept object: plan() asks for every one, whether `mutable` differs or not.
+   * Without it `mutable` is compared and a step is one mutation.
+   */
+  readonly refine?: (step: Step) => readonly Step[]
   /** Every cloud object with the target's mark, also half-made ones and ones being deleted. Throws CloudError. */
   observe(target: Owner | DocumentKey, signal: AbortSignal): Promise<Resource[]>
   /** Everything in the cloud with our cluster's mark. Throws CloudError. */
@@ -193,8 +220,8 @@ export interface Provider {
   readonly documents?: (cluster: string, signal: AbortSignal) => Promise<readonly DocumentKey[]>
   /** Pure. What to publish, given what was observed. */
   addresses(observed: readonly Resource[]): Addresses
-  /** Pure. Health of the targets, given what was observed. */
-  targets(observed: readonly Resource[]): readonly TargetHealth[]
+  /** Pure. Health of the targets by node name, given what was observed; `nodes` for clouds that know their machines by other names. */
+  targets(observed: readonly Resource[], nodes: readonly TargetNode[]): readonly TargetHealth[]
 }
 
 export type CloudErrorKind =

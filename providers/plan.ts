@@ -14,9 +14,12 @@ export interface Progress {
   waiting: Resource[]
 }
 
+/** A provider's `refine`, when it has one. */
+type Refine = ((step: Step) => readonly Step[]) | undefined
+
 /** Steps from `observed` to `desired`: creates along `needs`, deletes against them, replacement before removal. Empty when equal. */
-export function plan(desired: readonly Resource[], observed: readonly Resource[]): Step[] {
-  return progress(desired, observed).steps
+export function plan(desired: readonly Resource[], observed: readonly Resource[], refine?: Refine): Step[] {
+  return progress(desired, observed, refine).steps
 }
 
 /**
@@ -26,7 +29,7 @@ export function plan(desired: readonly Resource[], observed: readonly Resource[]
  * - While an object of a wanted key is being deleted and there is no other, nothing is created under that key, nor what needs it.
  * - What an object that is being deleted needs is not deleted before it is gone.
  */
-export function progress(desired: readonly Resource[], observed: readonly Resource[]): Progress {
+export function progress(desired: readonly Resource[], observed: readonly Resource[], refine?: Refine): Progress {
   const wanted = inOrder(desired)
   const seen = byKey(observed)
   const kept = new Map<string, Resource>()
@@ -43,7 +46,11 @@ export function progress(desired: readonly Resource[], observed: readonly Resour
     const current = kept.get(want.key)
     if (current === undefined) {
       if (!blocked.has(want.key)) steps.push({ verb: 'create', resource: want })
-    } else if (!jsonEqual(want.mutable, current.mutable) || want.needs.some((need) => replaced.has(need))) {
+    } else if (
+      refine !== undefined ||
+      !jsonEqual(want.mutable, current.mutable) ||
+      want.needs.some((need) => replaced.has(need))
+    ) {
       steps.push({ verb: 'update', resource: want, from: current })
     }
   }
@@ -53,7 +60,7 @@ export function progress(desired: readonly Resource[], observed: readonly Resour
     ...[...kept.values()].filter((resource) => resource.state === 'pending'),
     ...surplus.filter((resource) => resource.state === 'deleting'),
   ]
-  return { steps, waiting }
+  return { steps: refine === undefined ? steps : steps.flatMap(refine), waiting }
 }
 
 /** The observed object that already is the wanted one, up to its mutable part. */

@@ -46,7 +46,7 @@ export async function startService(network: Network, first: Changes = {}): Promi
       return (await observe()).every(({ state }) => state === 'ready') ? 'ready' : 'pending'
     },
     async targets() {
-      const health = provider.targets(await observe())
+      const health = provider.targets(await observe(), [])
       return Object.fromEntries(
         health.map(({ node, healthy, draining }) => [node, draining ? 'draining' : healthy ? 'healthy' : 'unhealthy']),
       )

@@ -21,6 +21,7 @@ export interface LowerOptions {
 
 export const portsPerLoadBalancer = 100
 export const targetsPerLoadBalancer = 1000
+const defaultDrainSeconds = 30
 
 export function lower(spec: LoadBalancerSpec, { pools }: LowerOptions = { pools: [] }): Lowered | Unsupported {
   const mode = modeOf(spec)
@@ -69,7 +70,7 @@ export function lower(spec: LoadBalancerSpec, { pools }: LowerOptions = { pools:
         {
           healthCheck: { ...spec.healthCheck },
           targets: targets(spec),
-          drainSeconds: spec.drainSeconds,
+          drainSeconds: spec.drainSeconds ?? defaultDrainSeconds,
         },
       ),
       ...[...spec.ports].sort(byPort).map(({ protocol, port, nodePort }) =>

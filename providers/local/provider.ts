@@ -43,7 +43,7 @@ export function createLocalProvider(cloud: LocalCloud, { pools = [] }: LocalProv
     features,
     ownsNode: (providerId) => providerId.startsWith('roadstead-local://'),
     lower: (spec) => lower(spec, { pools }),
-    assemble: () => undefined,
+    assemble: () => ({ resources: [] }),
     async observe(target, signal) {
       if ('document' in target) return []
       const objects = await cloud.list({ ...target }, signal)

@@ -21,8 +21,8 @@ const kind = (expected: string, reason?: string) => (error: unknown) =>
 test('a document holds every fragment, whatever their order, and goes with the last', async () => {
   const provider = createMemoryProvider(createMemoryCloud())
   const bring = async (fragments: readonly Fragment[]) => {
-    const wanted = provider.assemble(document, fragments)
-    const steps = plan(wanted ? [wanted] : [], await provider.observe(document, signal()))
+    const wanted = provider.assemble(document, fragments, []).resources
+    const steps = plan(wanted, await provider.observe(document, signal()))
     for (const step of steps) await provider.execute(step, signal())
     return steps.map(({ verb }) => verb)
   }
@@ -37,7 +37,7 @@ test('a document holds every fragment, whatever their order, and goes with the l
 test('a document written by somebody else in between is a conflict', async () => {
   const provider = createMemoryProvider(createMemoryCloud())
   const wanted = (port: string) => {
-    const resource = provider.assemble(document, [fragment(owner, port)])
+    const [resource] = provider.assemble(document, [fragment(owner, port)], []).resources
     assert.ok(resource)
     return resource
   }

@@ -5,6 +5,7 @@
  */
 import { ownerKey } from '../contract.ts'
 import type {
+  Assembled,
   DocumentKey,
   Fragment,
   JsonObject,
@@ -93,10 +94,10 @@ function fragments(spec: LoadBalancerSpec): Fragment[] {
   return [{ document, owner: spec.owner, content: { ports } }]
 }
 
-export function assemble(document: DocumentKey, fragments: readonly Fragment[]): Resource | undefined {
-  if (fragments.length === 0) return undefined
+export function assemble(document: DocumentKey, fragments: readonly Fragment[]): Assembled {
+  if (fragments.length === 0) return { resources: [] }
   const sorted = [...fragments].sort((a, b) => (ownerKey(a.owner) < ownerKey(b.owner) ? -1 : 1))
-  return {
+  const resource: Resource = {
     kind: 'document',
     key: document.document,
     owner: document,
@@ -105,6 +106,7 @@ export function assemble(document: DocumentKey, fragments: readonly Fragment[]):
     mutable: { fragments: Object.fromEntries(sorted.map(({ owner, content }) => [ownerKey(owner), content])) },
     state: 'ready',
   }
+  return { resources: [resource] }
 }
 
 /** What `assemble` wrote. */

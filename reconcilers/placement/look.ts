@@ -1,5 +1,5 @@
 /** Outcomes from what was seen. Pure but for the provider's own pure functions. */
-import type { Provider, Reason, Resource } from '../../providers/contract.ts'
+import type { Provider, Reason, Resource, TargetNode } from '../../providers/contract.ts'
 import type { Interpretation } from '../requeue.ts'
 import type { Outcome } from './outcome.ts'
 import type { Placement } from './placements.ts'
@@ -9,6 +9,8 @@ export interface Seen {
   /** Nothing differs and nothing is waited for, shared documents included. */
   inEffect: boolean
   waiting: readonly Resource[]
+  nodes: readonly TargetNode[]
+  notes: readonly Reason[]
 }
 
 /** After a look that succeeded. */
@@ -16,7 +18,7 @@ export function lookOutcome(
   placement: Placement,
   provider: Pick<Provider, 'addresses' | 'targets'>,
   observed: readonly Resource[],
-  { policy, inEffect, waiting }: Seen,
+  { policy, inEffect, waiting, nodes, notes }: Seen,
 ): Outcome {
   const found = provider.addresses(observed)
   const ready = inEffect && found.kind === 'ready'
@@ -35,12 +37,13 @@ export function lookOutcome(
     event: 'never',
     addresses: found.kind === 'ready' ? found.addresses : [],
     ports: found.kind === 'ready' ? (found.ports ?? []) : [],
-    targets: provider.targets(observed),
+    targets: provider.targets(observed, nodes),
     resources: observed
       .map(({ kind, key, id = '', state }) => ({ kind, key, id, state }))
       .toSorted((a, b) => (a.key < b.key ? -1 : 1)),
     policy: ready ? policy : undefined,
     reasons: [],
+    notes,
     changed: placement.changed,
   }
 }
@@ -80,6 +83,7 @@ function carriedOver({ outcome, changed }: Placement) {
     addresses: outcome?.addresses,
     targets: outcome?.targets ?? [],
     resources: outcome?.resources ?? [],
+    notes: outcome?.notes ?? [],
     policy: undefined,
     changed,
   }

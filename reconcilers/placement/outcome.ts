@@ -24,6 +24,8 @@ export interface Outcome {
   policy: 'Cluster' | 'Local' | undefined
   /** Why it is Unsupported. */
   reasons: readonly Reason[]
+  /** What people should know though all is done as asked. */
+  notes: readonly Reason[]
   /** Whether this or an earlier look changed something in the cloud since the last time everything stood. */
   changed: boolean
 }

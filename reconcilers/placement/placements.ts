@@ -23,6 +23,8 @@ export interface Placement {
   changed: boolean
   /** The base and the nodes with which everything stood last: a difference while they are the same is drift. */
   settled: { base: PlacementBase | undefined; nodes: readonly TargetNode[] } | undefined
+  /** The addresses that stand beside older ones of replaced objects, and since when they are published. */
+  succession: { addresses: string; since: number } | undefined
   /** Being released: taken out of the shared documents. */
   withdrawn: boolean
   /** Looks in a row that ended in waiting. */
@@ -81,6 +83,7 @@ export function createPlacements(): Placements {
         proven,
         changed: false,
         settled: undefined,
+        succession: undefined,
         waits: 0,
         withdrawn: false,
       }

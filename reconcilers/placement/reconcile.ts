@@ -6,7 +6,15 @@ import type { Clock } from '../../kube/clock.ts'
 import type { Log } from '../../kube/log.ts'
 import type { WorkResult } from '../../kube/workers.ts'
 import { CloudError } from '../../providers/contract.ts'
-import type { LoadBalancerSpec, Provider, Resource, Step, TargetNode, Unsupported } from '../../providers/contract.ts'
+import type {
+  LoadBalancerSpec,
+  Lowered,
+  Provider,
+  Resource,
+  Step,
+  TargetNode,
+  Unsupported,
+} from '../../providers/contract.ts'
 import { progress } from '../../providers/plan.ts'
 import { apply, describeStep } from '../apply.ts'
 import { interpret } from '../requeue.ts'
@@ -41,6 +49,7 @@ interface PlacementHooks {
 
 /** Plans after plans: a replacement takes two, a plan that never ends is the cloud's disagreement with us and has to wait. */
 const rounds = 5
+const longestInUseWaitMs = 15_000
 
 export function placementReconciler(deps: PlacementDeps) {
   return async (key: string, signal: AbortSignal): Promise<WorkResult> => {
@@ -71,9 +80,16 @@ async function provision(
   documents.contribute(spec.owner, lowered.fragments)
   const { base, settled, outcome: last } = placement
   const unasked = last?.state === 'Ready' && settled?.base === base && settled?.nodes === spec.nodes
-  const look = await converge(deps, placement, lowered.own, signal)
+  const succeeding = placement.succession !== undefined
+  const look = await converge(
+    deps,
+    placement,
+    { own: lowered.own, lowered, drainSeconds: spec.drainSeconds ?? 0 },
+    signal,
+  )
   if (look.kind === 'stopped') return look.result
-  if (look.written > 0 && unasked) deps.observed?.drift?.(provider.name)
+  if (look.written > 0 && unasked && !succeeding) deps.observed?.drift?.(provider.name)
+  if (look.written > 0) documents.again(spec.owner)
   const failure = documents.failure(spec.owner)
   if (failure !== undefined) {
     finish(deps, placement, failedOutcome(placement, failure))
@@ -82,16 +98,18 @@ async function provision(
   const inEffect = look.waiting.length === 0 && documents.settled(spec.owner)
   const outcome = lookOutcome(placement, provider, look.observed, {
     policy: spec.policy,
-    inEffect,
+    inEffect: inEffect && look.kind === 'looked',
     waiting: look.waiting,
+    nodes: spec.nodes,
+    notes: [...(lowered.notes ?? []), ...documents.notes(spec.owner)],
   })
   if (outcome.state === 'Ready') placement.settled = { base, nodes: spec.nodes }
-  return wait(deps, placement, outcome)
+  return wait(deps, placement, outcome, look.graceMs)
 }
 
 async function release(deps: PlacementDeps, placement: Placement, signal: AbortSignal): Promise<WorkResult> {
   const { provider, documents } = deps
-  const look = await converge(deps, placement, [], signal)
+  const look = await converge(deps, placement, { own: [], drainSeconds: 0 }, signal)
   if (look.kind === 'stopped') return look.result
   const empty = look.observed.length === 0
   if (empty && !placement.withdrawn) {
@@ -105,7 +123,13 @@ async function release(deps: PlacementDeps, placement: Placement, signal: AbortS
   }
   const state = empty && placement.withdrawn && documents.left(placement.owner) ? 'Released' : 'Releasing'
   const outcome = {
-    ...lookOutcome(placement, provider, look.observed, { policy: undefined, inEffect: false, waiting: [] }),
+    ...lookOutcome(placement, provider, look.observed, {
+      policy: undefined,
+      inEffect: false,
+      waiting: [],
+      nodes: deps.nodes(),
+      notes: [],
+    }),
   }
   return wait(deps, placement, {
     ...outcome,
@@ -115,23 +139,39 @@ async function release(deps: PlacementDeps, placement: Placement, signal: AbortS
   })
 }
 
-type Look =
-  | { kind: 'looked'; observed: readonly Resource[]; waiting: readonly Resource[]; written: number }
-  | { kind: 'stopped'; result: WorkResult }
+interface Looked {
+  kind: 'looked' | 'waiting'
+  observed: readonly Resource[]
+  waiting: readonly Resource[]
+  written: number
+  /** Replaced objects stay for so long yet. */
+  graceMs: number | undefined
+}
 
-/** Observes, plans and applies until there is no step left. Throws CloudError. */
-async function converge(
-  deps: PlacementDeps,
-  placement: Placement,
-  own: readonly Resource[],
-  signal: AbortSignal,
-): Promise<Look> {
-  const { provider, log } = deps
+type Look = Looked | { kind: 'stopped'; result: WorkResult }
+
+interface Goal {
+  own: readonly Resource[]
+  lowered?: Lowered
+  drainSeconds: number
+}
+
+/** Observes, plans and applies until there is no step left that may be taken now. Throws CloudError. */
+async function converge(deps: PlacementDeps, placement: Placement, goal: Goal, signal: AbortSignal): Promise<Look> {
+  const { provider, log, documents } = deps
   let written = 0
   for (let round = 1; ; round++) {
     const observed = await provider.observe(placement.owner, signal)
-    const { steps, waiting } = progress(own, observed)
-    if (steps.length === 0) return { kind: 'looked', observed, waiting, written }
+    const { steps: all, waiting } = progress(goal.own, observed, provider.refine)
+    const { steps, standing, graceMs } = withGrace(deps, placement, goal, all, observed)
+    if (steps.length === 0) return { kind: 'looked', observed: standing, waiting, written, graceMs }
+    if (goal.lowered?.documentsFirst === true && !documents.settled(placement.owner)) {
+      // Without its documents nothing new is made; what stands is served on, whatever ails a document.
+      const failure = documents.failure(placement.owner)
+      if (failure === undefined || observed.length === 0) {
+        return { kind: 'waiting', observed: standing, waiting, written, graceMs }
+      }
+    }
     if (round > rounds) {
       throw new CloudError(
         'conflict',
@@ -150,6 +190,35 @@ async function converge(
       throw failed.error
     }
   }
+}
+
+/**
+ * While clients may still come to a replaced object, nothing is deleted: not before its replacement has an address of its own, and not until
+ * that one has been published for the grace time. `standing` is what counts for the status meanwhile.
+ */
+function withGrace(
+  { provider, clock }: PlacementDeps,
+  placement: Placement,
+  { own, drainSeconds }: Goal,
+  steps: readonly Step[],
+  observed: readonly Resource[],
+): { steps: readonly Step[]; standing: readonly Resource[]; graceMs: number | undefined } {
+  const deleted = new Set(steps.filter(({ verb }) => verb === 'delete').map(({ resource }) => resource))
+  const graces = [...deleted].flatMap(({ graceSeconds }) => graceSeconds ?? [])
+  if (own.length === 0 || graces.length === 0) {
+    if (deleted.size > 0 || own.length === 0) placement.succession = undefined
+    return { steps, standing: observed, graceMs: undefined }
+  }
+  const kept = observed.filter((resource) => !deleted.has(resource))
+  const others = steps.filter(({ verb }) => verb !== 'delete')
+  const next = provider.addresses(kept)
+  if (next.kind === 'pending') return { steps: others, standing: observed, graceMs: undefined }
+  const addresses = JSON.stringify(next.addresses)
+  const { since } = placement.succession?.addresses === addresses ? placement.succession : { since: clock.now() }
+  placement.succession = { addresses, since }
+  const graceMs = since + Math.max(drainSeconds, ...graces) * 1000 - clock.now()
+  if (graceMs > 0) return { steps: others, standing: kept, graceMs }
+  return { steps, standing: kept, graceMs: undefined }
 }
 
 /** Deleting always; creating from nothing unless this process has just written to the Service itself. */
@@ -175,11 +244,14 @@ function failed(deps: PlacementDeps, placement: Placement, error: CloudError): W
   }
   log.warn(fields, `the cloud refused: ${error.message}`)
   finish(deps, placement, failedOutcome(placement, failure))
+  // The cloud lets go of it in its own time: no fault that grows, and nobody waits for it but this placement.
+  if (error.kind === 'in-use')
+    return { afterMs: Math.min(longestInUseWaitMs, failure.waitMs * 1.5 ** placement.waits++) }
   return { retryMs: failure.waitMs }
 }
 
 /** Remembers the outcome and decides when to look again. */
-function wait(deps: PlacementDeps, placement: Placement, outcome: Outcome): WorkResult {
+function wait(deps: PlacementDeps, placement: Placement, outcome: Outcome, graceMs = Infinity): WorkResult {
   const before = placement.outcome
   finish(deps, placement, outcome)
   if (outcome.state === 'Released') return undefined
@@ -194,7 +266,7 @@ function wait(deps: PlacementDeps, placement: Placement, outcome: Outcome): Work
   placement.waits = same ? placement.waits + 1 : 0
   // Nothing serves: people wait for the first healthy target. Some do not: with policy Local that is how it should be.
   const patience = outcome.targets.some(({ healthy }) => healthy) ? drift : Math.min(drift, 30_000)
-  return { afterMs: unhealthy ? Math.min(patience, 2000 * 2 ** placement.waits) : drift }
+  return { afterMs: Math.min(graceMs, unhealthy ? Math.min(patience, 2000 * 2 ** placement.waits) : drift) }
 }
 
 function finish(deps: PlacementDeps, placement: Placement, outcome: Outcome): void {

@@ -90,6 +90,7 @@ export function desire(service: Service, around: Surroundings): Desire {
   ]
   if (reasons.length > 0 || !annotations.ok || !ranges.ok || !addresses.ok) return invalid(reasons)
 
+  const drainSeconds = annotations.value.drainSeconds ?? spec.defaults.drainSeconds
   const common: Omit<PlacementBase, 'parameters'> = {
     owner: ownerOf(service, around.cluster),
     className,
@@ -101,7 +102,7 @@ export function desire(service: Service, around: Surroundings): Desire {
     sourceRanges: ranges.value,
     affinity: affinityOf(service),
     requestedAddresses: addresses.value,
-    drainSeconds: annotations.value.drainSeconds ?? spec.defaults.drainSeconds,
+    ...(drainSeconds === undefined ? {} : { drainSeconds }),
   }
   const placements = present.map(({ name, parameters }) => {
     const keys = Object.keys(around.features(name)?.parameters ?? {})

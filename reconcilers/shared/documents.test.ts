@@ -27,8 +27,8 @@ function setup(standing: readonly Fragment[] = []) {
   const provider = {
     assemble: (_: DocumentKey, fragments: readonly Fragment[]) =>
       fragments.length === 0
-        ? undefined
-        : resource(Object.fromEntries(fragments.map((one) => [ownerKey(one.owner), one.content]))),
+        ? { resources: [] }
+        : { resources: [resource(Object.fromEntries(fragments.map((one) => [ownerKey(one.owner), one.content])))] },
     fragments: (_: DocumentKey, observed: readonly Resource[]): Fragment[] =>
       observed.flatMap(({ mutable }) =>
         Object.entries(mutable).map(([key, value]) => {

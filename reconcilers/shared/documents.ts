@@ -5,7 +5,7 @@
  */
 import type { WorkResult } from '../../kube/workers.ts'
 import { CloudError, ownerKey } from '../../providers/contract.ts'
-import type { DocumentKey, Fragment, Owner, Provider } from '../../providers/contract.ts'
+import type { DocumentKey, Fragment, Owner, Provider, Reason } from '../../providers/contract.ts'
 import { jsonEqual } from '../../providers/json-equal.ts'
 import { progress } from '../../providers/plan.ts'
 import { apply } from '../apply.ts'
@@ -23,12 +23,16 @@ export interface Documents {
   settled(owner: Owner): boolean
   /** Why one of the owner's documents cannot be written. */
   failure(owner: Owner): Interpretation | undefined
+  /** What the owner should know of its documents as they were last assembled. */
+  notes(owner: Owner): readonly Reason[]
+  /** The owner's own objects have changed: its documents may be able to let go of something. */
+  again(owner: Owner): void
   /** One look at a document. */
   reconcile(document: string, signal: AbortSignal): Promise<WorkResult>
 }
 
 export interface DocumentsOptions {
-  provider: Pick<Provider, 'assemble' | 'observe' | 'execute' | 'fragments' | 'documents'>
+  provider: Pick<Provider, 'assemble' | 'refine' | 'observe' | 'execute' | 'fragments' | 'documents'>
   cluster: string
   /** Puts a document into its queue. */
   enqueue: (document: string) => void
@@ -44,6 +48,7 @@ interface Entry {
   /** What stood for contributing owners when the document was last seen complete. */
   standing: Map<string, Fragment>
   failure: Interpretation | undefined
+  notes: readonly Reason[]
 }
 
 /** A second writer changes a document between our read and our write; we read again so often before we wait. */
@@ -58,7 +63,12 @@ export function createDocuments(options: DocumentsOptions): Documents {
   const leaving = new Map<string, { owner: Owner; documents: Set<string> }>()
 
   const entryOf = (document: string): Entry => {
-    const entry = entries.get(document) ?? { contributions: new Map(), standing: new Map(), failure: undefined }
+    const entry = entries.get(document) ?? {
+      contributions: new Map(),
+      standing: new Map(),
+      failure: undefined,
+      notes: [],
+    }
     entries.set(document, entry)
     return entry
   }
@@ -102,6 +112,10 @@ export function createDocuments(options: DocumentsOptions): Documents {
       return entriesOf(owner).every(({ contributions, standing }) => standing.get(key) === contributions.get(key))
     },
     failure: (owner) => [...entriesOf(owner), ...leavingEntries(owner)].find(({ failure }) => failure)?.failure,
+    notes: (owner) => entriesOf(owner).flatMap(({ notes }) => notes),
+    again(owner) {
+      for (const [document, { contributions }] of entries) if (contributions.has(ownerKey(owner))) enqueue(document)
+    },
     async reconcile(document, signal) {
       const entry = entryOf(document)
       try {
@@ -137,11 +151,11 @@ export function createDocuments(options: DocumentsOptions): Documents {
         const key = ownerKey(owner)
         return !known.has(key) && !going.includes(key)
       })
-      const wanted = provider.assemble(target, [...contributions.values(), ...carried])
-      const { steps, waiting } = progress(wanted ? [wanted] : [], observed)
+      const { resources, notes = [] } = provider.assemble(target, [...contributions.values(), ...carried], observed)
+      const { steps, waiting } = progress(resources, observed, provider.refine)
       if (steps.length === 0) {
         if (waiting.length > 0) return false
-        settle(document, entry, contributions, going)
+        settle(document, entry, contributions, going, notes)
         return true
       }
       const { failed } = await apply(steps, provider, signal)
@@ -155,8 +169,11 @@ export function createDocuments(options: DocumentsOptions): Documents {
     entry: Entry,
     contributions: Map<string, Fragment>,
     going: readonly string[],
+    notes: readonly Reason[],
   ): void {
     const changed: Owner[] = []
+    if (JSON.stringify(notes) !== JSON.stringify(entry.notes)) changed.push(...ownersOf(document, entry))
+    entry.notes = notes
     for (const [key, fragment] of contributions) if (entry.standing.get(key) !== fragment) changed.push(fragment.owner)
     if (entry.failure !== undefined) changed.push(...ownersOf(document, entry))
     entry.failure = undefined
