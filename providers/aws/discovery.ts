@@ -1,0 +1,254 @@
+/**
+ * What the account holds and we did not make: VPC, subnets, instances of the nodes and their security groups. Read when it is needed,
+ * remembered for sensible times, read again after AWS has refused something of it.
+ */
+import { CloudError } from '../contract.ts'
+import type { TargetNode } from '../contract.ts'
+import type { AwsCloud } from './cloud.ts'
+import type { AvailabilityZone, Instance, RouteTable, SecurityGroup, Subnet } from './ec2.ts'
+import type { SubnetWish } from './subnets.ts'
+import { chooseSubnets, required } from './subnets.ts'
+
+export interface DiscoveryOptions {
+  cloud: AwsCloud
+  /** Milliseconds. */
+  now: () => number
+  /** `vpc-...`; undefined: that of the nodes. */
+  vpcId?: string
+  /** Name in `kubernetes.io/cluster/<name>` tags. */
+  clusterName?: string
+  /** The nodes' security groups, when they shall not be discovered: ids, all of them get the rules. */
+  nodeSecurityGroups?: readonly string[]
+}
+
+export interface NodeGroups {
+  /** With their rules as they stand now. */
+  groups: readonly SecurityGroup[]
+  /** Instances of which the group could not be told, in words. */
+  unresolved: readonly string[]
+}
+
+export interface Discovery {
+  /** Tells the nodes; no I/O. */
+  nodes(nodes: readonly TargetNode[]): void
+  /** Throws CloudError with what to do when no node and no setting tells it. */
+  vpcId(signal: AbortSignal): Promise<string>
+  /** For a new load balancer, in the order of `named`, else by zone. Throws CloudError that names each rejected subnet. */
+  subnets(wish: Omit<SubnetWish, 'clusterName'>, signal: AbortSignal): Promise<readonly Subnet[]>
+  /** The security group of each node that its rules belong into. One bad node never blocks the rest. */
+  nodeGroupIds(signal: AbortSignal): Promise<{ groupIds: readonly string[]; unresolved: readonly string[] }>
+  /** AWS refused a subnet or a group: what is remembered may be wrong. */
+  forget(): void
+}
+
+const minutes = 60_000
+const subnetAgeMs = 10 * minutes
+const instanceAgeMs = 60 * minutes
+/** An id that AWS does not know: it may be a machine that has just been made. */
+const unknownAgeMs = 1 * minutes
+const idsPerCall = 200
+
+interface Aged<T> {
+  at: number
+  value: T
+}
+
+export function createDiscovery(options: DiscoveryOptions): Discovery {
+  const { cloud, now, clusterName } = options
+  let instanceIds: readonly string[] = []
+  const instances = new Map<string, Aged<Instance | undefined>>()
+  const groupTags = new Map<string, Aged<SecurityGroup>>()
+  let subnets: Aged<readonly Subnet[]> | undefined
+  let routes: Aged<readonly RouteTable[]> | undefined
+  let zones: readonly AvailabilityZone[] | undefined
+  /** Many placements ask at once: one read serves them all. */
+  const running = new Map<string, Promise<unknown>>()
+
+  const once = <T>(key: string, read: () => Promise<T>): Promise<T> => {
+    const under = running.get(key) as Promise<T> | undefined
+    if (under !== undefined) return under
+    const reading = read().finally(() => running.delete(key))
+    running.set(key, reading)
+    return reading
+  }
+  const young = <T>(aged: Aged<T> | undefined, ageMs: number): aged is Aged<T> =>
+    aged !== undefined && now() - aged.at < ageMs
+
+  async function describeUnknown(signal: AbortSignal): Promise<void> {
+    const missing = instanceIds.filter((id) => {
+      const known = instances.get(id)
+      return !young(known, known?.value === undefined ? unknownAgeMs : instanceAgeMs)
+    })
+    for (let from = 0; from < missing.length; from += idsPerCall) {
+      await describe(missing.slice(from, from + idsPerCall), signal)
+    }
+    for (const id of instances.keys()) if (!instanceIds.includes(id)) instances.delete(id)
+  }
+
+  /** One id that AWS does not know refuses all: halves, until it stands alone. */
+  async function describe(ids: readonly string[], signal: AbortSignal): Promise<void> {
+    try {
+      const { instances: found } = await cloud.describeInstances({ instanceIds: ids }, signal)
+      for (const id of ids) instances.set(id, { at: now(), value: found.find(({ instanceId }) => instanceId === id) })
+    } catch (error) {
+      if (!(error instanceof CloudError && error.code?.startsWith('InvalidInstanceID') === true)) throw error
+      const named = ids.filter((id) => error.message.includes(id))
+      const rest = ids.filter((id) => !named.includes(id))
+      if (named.length > 0) {
+        for (const id of named) instances.set(id, { at: now(), value: undefined })
+        if (rest.length > 0) await describe(rest, signal)
+      } else if (ids.length === 1) {
+        for (const id of ids) instances.set(id, { at: now(), value: undefined })
+      } else {
+        const half = Math.ceil(ids.length / 2)
+        await describe(ids.slice(0, half), signal)
+        await describe(ids.slice(half), signal)
+      }
+    }
+  }
+
+  const known = async (signal: AbortSignal): Promise<readonly Instance[]> => {
+    await once('instances', () => describeUnknown(signal))
+    return instanceIds.flatMap((id) => instances.get(id)?.value ?? [])
+  }
+
+  const vpcId = async (signal: AbortSignal): Promise<string> => {
+    if (options.vpcId !== undefined) return options.vpcId
+    const found = [...new Set((await known(signal)).flatMap((instance) => instance.vpcId ?? []))].sort()
+    const [only] = found
+    if (only !== undefined && found.length === 1) return only
+    const message =
+      only === undefined
+        ? 'the VPC cannot be told: no node is an instance that AWS knows; give the setting vpc'
+        : `the nodes are in several VPCs (${found.join(', ')}); say with the setting vpc which one gets the load balancers`
+    throw new CloudError('invalid', message, { reason: 'VpcUnknown' })
+  }
+
+  async function allSubnets(vpc: string, signal: AbortSignal): Promise<readonly Subnet[]> {
+    if (young(subnets, subnetAgeMs)) return subnets.value
+    const value = await pages(
+      (nextToken) => cloud.describeSubnets({ filters: inVpc(vpc), ...nextToken }, signal),
+      (page) => page.subnets,
+    )
+    subnets = { at: now(), value }
+    return value
+  }
+  async function allRoutes(vpc: string, signal: AbortSignal): Promise<readonly RouteTable[]> {
+    if (young(routes, subnetAgeMs)) return routes.value
+    const value = await pages(
+      (nextToken) => cloud.describeRouteTables({ filters: inVpc(vpc), ...nextToken }, signal),
+      (page) => page.routeTables,
+    )
+    routes = { at: now(), value }
+    return value
+  }
+  async function zonesOf(found: readonly Subnet[], signal: AbortSignal): Promise<readonly AvailabilityZone[]> {
+    // A zone's name tells local and wavelength zones: eu-west-1a is an ordinary one, us-east-1-bos-1a is not.
+    if (found.every(({ availabilityZone }) => /^[a-z]+(-[a-z]+)+-\d[a-z]$/.test(availabilityZone))) return []
+    zones ??= (await cloud.describeAvailabilityZones({}, signal)).availabilityZones
+    return zones
+  }
+
+  /** Groups of instances with several: their tags decide. */
+  async function tagged(groupIds: readonly string[], signal: AbortSignal): Promise<readonly SecurityGroup[]> {
+    const missing = groupIds.filter((id) => !young(groupTags.get(id), subnetAgeMs))
+    if (missing.length > 0) {
+      const { securityGroups } = await cloud.describeSecurityGroups(
+        { filters: [{ name: 'group-id', values: missing }] },
+        signal,
+      )
+      for (const group of securityGroups) groupTags.set(group.groupId, { at: now(), value: group })
+    }
+    return groupIds.flatMap((id) => groupTags.get(id)?.value ?? [])
+  }
+
+  return {
+    nodes(nodes) {
+      instanceIds = [...new Set(nodes.flatMap(({ providerId }) => instanceIdOf(providerId) ?? []))].sort()
+    },
+    vpcId,
+    async subnets(wish, signal) {
+      const vpc = await vpcId(signal)
+      const full: SubnetWish = { ...wish, ...(clusterName === undefined ? {} : { clusterName }) }
+      const found = await once('subnets', () => allSubnets(vpc, signal))
+      const facts = { subnets: found, routeTables: [], zones: await zonesOf(found, signal) }
+      const choice = chooseSubnets(facts, full)
+      if (!choice.needsRoutes) return required(choice, vpc, full)
+      const routeTables = await once('routes', () => allRoutes(vpc, signal))
+      return required(chooseSubnets({ ...facts, routeTables }, full), vpc, full)
+    },
+    async nodeGroupIds(signal) {
+      if (options.nodeSecurityGroups !== undefined) return { groupIds: options.nodeSecurityGroups, unresolved: [] }
+      const found = await known(signal)
+      const several = found.filter(({ securityGroups }) => securityGroups.length > 1)
+      const candidates = [
+        ...new Set(several.flatMap(({ securityGroups }) => securityGroups.map(({ groupId }) => groupId))),
+      ]
+      const details = candidates.length === 0 ? [] : await tagged(candidates.sort(), signal)
+      const groupIds = new Set<string>()
+      const unresolved = new Set<string>()
+      for (const instance of found) {
+        const group = groupOf(instance, details, clusterName)
+        if (group === undefined) unresolved.add(candidateList(instance, clusterName))
+        else groupIds.add(group)
+      }
+      return { groupIds: [...groupIds].sort(), unresolved: [...unresolved].sort() }
+    },
+    forget() {
+      subnets = undefined
+      routes = undefined
+      groupTags.clear()
+      instances.clear()
+    },
+  }
+}
+
+/** The instance's only group, else the only one with a tag of the cluster. */
+function groupOf(
+  { securityGroups }: Instance,
+  details: readonly SecurityGroup[],
+  clusterName: string | undefined,
+): string | undefined {
+  const [first] = securityGroups
+  if (first !== undefined && securityGroups.length === 1) return first.groupId
+  const marked = securityGroups.filter(({ groupId }) =>
+    details
+      .find((group) => group.groupId === groupId)
+      ?.tags.some(({ key }) =>
+        clusterName === undefined
+          ? key.startsWith('kubernetes.io/cluster/')
+          : key === `kubernetes.io/cluster/${clusterName}`,
+      ),
+  )
+  return marked.length === 1 ? marked[0]?.groupId : undefined
+}
+
+function candidateList({ securityGroups }: Instance, clusterName: string | undefined): string {
+  if (securityGroups.length === 0) return 'the primary interface has no security group'
+  const list = securityGroups.map(({ groupId, groupName }) => `${groupId} (${groupName})`).join(', ')
+  return `the primary interface has several security groups: ${list}; tag exactly one with kubernetes.io/cluster/${clusterName ?? '<name>'} or give the setting node-security-groups`
+}
+
+/** `aws:///eu-west-1a/i-0123` or `aws:////i-0123`; undefined for others, and for what is no instance (Fargate, hybrid nodes). */
+export function instanceIdOf(providerId: string): string | undefined {
+  return /^aws:\/\/.*\/(i-[0-9a-f]+)$/.exec(providerId)?.[1]
+}
+
+function inVpc(vpcId: string) {
+  return [{ name: 'vpc-id', values: [vpcId] }]
+}
+
+/** All items of an EC2 describe. */
+export async function pages<P extends { nextToken?: string | undefined }, T>(
+  read: (token: { nextToken?: string }) => Promise<P>,
+  items: (page: P) => readonly T[],
+): Promise<T[]> {
+  const all: T[] = []
+  let token: string | undefined
+  do {
+    const page = await read(token === undefined ? {} : { nextToken: token })
+    all.push(...items(page))
+    token = page.nextToken
+  } while (token !== undefined && token !== '')
+  return all
+}
