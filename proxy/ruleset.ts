@@ -6,7 +6,7 @@ import type { EndpointSlice, Service } from '../kube/objects.ts'
 import { type Change, type ElementSet, elementId, partsOf } from './elements.ts'
 import { localReadyCount } from './endpoints.ts'
 import { type FlipState, flip, policyView } from './flip.ts'
-import { clusterIps, frontends, isProxied } from './frontends.ts'
+import { clusterIps, type Frontend, frontends, isProxied } from './frontends.ts'
 import { createLedger } from './ledger.ts'
 import { type NodeFacts, type Pools, poolName, serviceRules } from './rules.ts'
 
@@ -146,10 +146,7 @@ function adoptedPools(service: Service, node: NodeFacts, adopted: ElementSet): P
   for (const port of service.spec.ports ?? []) {
     const named = { name: port.name ?? '', protocol: port.protocol ?? 'TCP' }
     for (const front of frontends(service, port, node.nodePortAddresses)) {
-      for (const [scope, map] of [
-        ['cluster', 'ep'],
-        ['local', 'ep-local'],
-      ] as const) {
+      for (const [scope, map] of poolMaps(service, front)) {
         const name = poolName(front.family, named, scope)
         if (pools.has(name)) continue
         const slots: string[] = []
@@ -163,4 +160,15 @@ function adoptedPools(service: Service, node: NodeFacts, adopted: ElementSet): P
     }
   }
   return pools
+}
+
+/** Which pool stands in which map under a frontend; the counterpart of `aim` in rules.ts. */
+function poolMaps(service: Service, front: Frontend): (readonly ['cluster' | 'local', 'ep' | 'ep-local'])[] {
+  if (front.kind !== 'cluster-ip') {
+    return [
+      ['cluster', 'ep'],
+      ['local', 'ep-local'],
+    ]
+  }
+  return [[service.spec.internalTrafficPolicy === 'Local' ? 'local' : 'cluster', 'ep']]
 }
