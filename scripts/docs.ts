@@ -1,5 +1,5 @@
 /**
- * `npm run docs`: writes docs/reference/ from the code. `--check` only compares (the test does that) and names what is stale.
+ * `npm run docs`: writes docs/reference/ and the generated files of charts/ from the code. `--check` only compares (the test does that) and names what is stale.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -17,7 +17,9 @@ async function main(check: boolean): Promise<number> {
     if (!check) writeFileSync(path, text)
   }
   console.log(
-    stale.length === 0 ? 'docs/reference is up to date' : `${check ? 'stale' : 'written'}: ${stale.join(', ')}`,
+    stale.length === 0
+      ? 'docs/reference and charts are up to date'
+      : `${check ? 'stale' : 'written'}: ${stale.join(', ')}`,
   )
   return check && stale.length > 0 ? 1 : 0
 }

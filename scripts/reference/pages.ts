@@ -1,4 +1,5 @@
-/** The generated pages of docs/reference/: file name -> text. Everything comes from the code that does the work. */
+/** The generated files of docs/reference/ and of the chart: file name -> text. Everything comes from the code that does the work. */
+import { chartFiles } from './chart.ts'
 import { commandsPage } from './commands.ts'
 import { customResourcesPage } from './custom-resources.ts'
 import { metricsPage } from './metrics.ts'
@@ -13,5 +14,8 @@ export async function referencePages(): Promise<Map<string, string>> {
     ['docs/reference/metrics.md', await metricsPage()],
     ['docs/reference/services.md', await servicesPage()],
   ]
-  return new Map(pages.map(([file, text]) => [file, generatedNote + text]))
+  return new Map([
+    ...pages.map(([file, text]): [string, string] => [file, generatedNote + text]),
+    ...(await chartFiles()),
+  ])
 }

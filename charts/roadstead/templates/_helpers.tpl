@@ -58,7 +58,7 @@ app.kubernetes.io/component: operator
 {{ toYaml (dict
   "apiVersion" "roadstead.dev/v1alpha1"
   "kind" "LoadBalancerClass"
-  "metadata" (dict "name" $name "labels" (include "roadstead.labels" $ | fromYaml))
+  "metadata" (dict "name" $name "labels" (dict "app.kubernetes.io/part-of" "roadstead" "app.kubernetes.io/instance" $.Release.Name))
   "spec" (merge (dict) ($class.spec | default dict) (dict "clouds" $clouds))) }}
 {{- end }}
 {{- end }}
