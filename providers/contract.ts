@@ -200,11 +200,11 @@ export interface Provider {
   /** Pure. The wanted document from all its fragments, for the cloud as observed. */
   assemble(document: DocumentKey, fragments: readonly Fragment[], observed: readonly Resource[]): Assembled
   /**
-   * Pure. A step as single mutations, in order, from `from` over intermediate states to `resource`; none when the object already is as wanted,
-   * or must not change yet. With it the provider alone judges a kept object: plan() asks for every one, whether `mutable` differs or not.
-   * Without it `mutable` is compared and a step is one mutation.
+   * Pure. The steps of a plan as single mutations, in order: a step becomes several, from `from` over intermediate states to `resource`, or
+   * none where the object already is as wanted, must not change yet, or goes with another one. With it the provider alone judges kept objects:
+   * plan() asks for every one, whether `mutable` differs or not. Without it `mutable` is compared and a step is one mutation.
    */
-  readonly refine?: (step: Step) => readonly Step[]
+  readonly refine?: (steps: readonly Step[]) => readonly Step[]
   /** Every cloud object with the target's mark, also half-made ones and ones being deleted. Throws CloudError. */
   observe(target: Owner | DocumentKey, signal: AbortSignal): Promise<Resource[]>
   /** Everything in the cloud with our cluster's mark. Throws CloudError. */

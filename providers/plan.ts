@@ -3,7 +3,7 @@
  * Pure and deterministic: the order of its inputs does not matter, equal inputs give no step. It may be called again at any point of
  * an interrupted run; what has been done already is seen in `observed` and not planned again.
  */
-import type { Resource, Step } from './contract.ts'
+import type { Provider, Resource, Step } from './contract.ts'
 import { jsonEqual } from './json-equal.ts'
 
 /** What stands between the cloud and the wanted state. */
@@ -15,7 +15,7 @@ export interface Progress {
 }
 
 /** A provider's `refine`, when it has one. */
-type Refine = ((step: Step) => readonly Step[]) | undefined
+type Refine = Provider['refine']
 
 /** Steps from `observed` to `desired`: creates along `needs`, deletes against them, replacement before removal. Empty when equal. */
 export function plan(desired: readonly Resource[], observed: readonly Resource[], refine?: Refine): Step[] {
@@ -60,7 +60,7 @@ export function progress(desired: readonly Resource[], observed: readonly Resour
     ...[...kept.values()].filter((resource) => resource.state === 'pending'),
     ...surplus.filter((resource) => resource.state === 'deleting'),
   ]
-  return { steps: refine === undefined ? steps : steps.flatMap(refine), waiting }
+  return { steps: refine === undefined ? steps : [...refine(steps)], waiting }
 }
 
 /** The observed object that already is the wanted one, up to its mutable part. */

@@ -87,6 +87,8 @@ export type TargetGroupResource = Kind<
   {
     /** One entry per target, those that drain included; absent: not read yet. `state` and `reason` as in DescribeTargetHealth. */
     health?: readonly { readonly target: string; readonly state: string; readonly reason: string }[]
+    /** Targets that AWS refused lately (InvalidTarget and the like), with its words: they are not registered again for a while. */
+    refused?: readonly { readonly target: string; readonly reason: string }[]
     vpcId: string
     /** Of the load balancers that forward to it. */
     loadBalancers: readonly string[]
