@@ -62,9 +62,9 @@ export function objectsIn(text: string): Rendered[] {
     .filter((object) => object !== null)
 }
 
-/** The object of a kind; undefined when there is none. Throws when there are several. */
-export function ofKind(objects: readonly Rendered[], kind: string): Rendered | undefined {
-  const found = objects.filter((object) => object.kind === kind)
-  if (found.length > 1) throw new Error(`${found.length} objects of kind ${kind}`)
-  return found[0]
+/** The only object of a kind; throws when there is none or several. */
+export function ofKind(objects: readonly Rendered[], kind: string): Rendered {
+  const [found, ...more] = objects.filter((object) => object.kind === kind)
+  if (found === undefined || more.length > 0) throw new Error(`not one object of kind ${kind}`)
+  return found
 }

@@ -12,7 +12,7 @@ import { inProcessClient } from '../../sandbox/apiserver/in-process-client.ts'
 import { requires } from '../../scripts/requires.ts'
 import { createWorld, node, webService } from '../operator/world.ts'
 import type { World } from '../operator/world.ts'
-import { leastValues, ofKind, render } from './helm.ts'
+import { leastValues, render } from './helm.ts'
 import type { Rendered } from './helm.ts'
 import { guard } from './role-guard.ts'
 
@@ -23,7 +23,7 @@ function lead(world: World, objects: readonly Rendered[], signal: AbortSignal) {
   const { clock } = world
   const random = () => 0.5
   const client = inProcessClient(world.api, 'operator')
-  const file = ofKind(objects, 'ConfigMap')?.data?.['classes.yaml'] ?? ''
+  const file = objects.find(({ kind }) => kind === 'ConfigMap')?.data?.['classes.yaml'] ?? ''
   const classes = parseClassFile(file)
   assert.ok(classes.ok)
   return runElection({
