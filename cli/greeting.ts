@@ -1,7 +1,8 @@
-/** What `roadstead up` says once the first load balancer answers: where the kubeconfig is and two commands to try. */
+/** What `roadstead up` says once the first load balancer has an address: two commands to try. */
 import { fileURLToPath } from 'node:url'
 import { systemClock } from '../kube/clock.ts'
 import type { CommandIo } from '../kube/flags.ts'
+import type { KubeObject, Service } from '../kube/objects.ts'
 import { services } from '../kube/resources.ts'
 import { type Cluster, waitFor } from '../sandbox/cluster.ts'
 import { inPath } from '../sandbox/executables.ts'
@@ -10,40 +11,17 @@ import type { UpSettings } from './up-settings.ts'
 
 const loadTool = fileURLToPath(new URL('../sandbox/nodes/images/probe-main.ts', import.meta.url))
 
-/** Waits up to 30 s for the first address of the applied Services; without one it says so and goes on. */
+/** Waits up to 30 s for the first address of an applied Service; without one it says so and goes on. */
 export async function greeting(cluster: Cluster, settings: UpSettings, io: CommandIo): Promise<void> {
-  const wanted = settings.manifests
-    .flatMap(({ objects }) => objects)
-    .filter(
-      (object) =>
-        object.kind === 'Service' && Reflect.get(Reflect.get(object, 'spec') ?? {}, 'type') === 'LoadBalancer',
-    )
-  const first = wanted[0]
-  const lines = [`  kubeconfig: ${cluster.kubeconfig}`, '', 'Try, in another terminal:']
   const named = settings.name === 'sandbox' ? '' : ` --name ${settings.name}`
-  if (first !== undefined) {
-    const at = { namespace: first.metadata.namespace ?? 'default', name: first.metadata.name ?? '' }
-    const service = await waitFor(
-      'an address',
-      30,
-      systemClock,
-      async () => {
-        const seen = await cluster.client.get(services, at, io.signal)
-        return firstAddress(seen) === undefined ? undefined : seen
-      },
-      io.signal,
-    ).catch(() => undefined)
-    const address = service === undefined ? undefined : firstAddress(service)
-    const port = service?.spec.ports?.find((entry) => (entry.protocol ?? 'TCP') === 'TCP')?.port
+  const lines = ['', 'Try, in another terminal:']
+  const wanted = settings.manifests.flatMap(({ objects }) => objects).filter(isLoadBalancer)
+  if (wanted.length > 0) {
+    const service = await firstWithAddress(cluster, wanted, io.signal)
     if (io.signal.aborted) return
-    if (address === undefined)
-      lines.unshift(`  Service ${at.name} has no address after 30 s: kubectl describe service ${at.name} says why`)
-    else if (port !== undefined) {
-      const url = `http://${address}${port === 80 ? '' : `:${port}`}/`
-      lines.push(
-        `  ./roadstead sandbox exec${named} client -- ${inPath('curl') ? `curl -s ${url}` : `${process.execPath} ${loadTool} http ${url} --count 20`}`,
-      )
-    }
+    if (service === undefined)
+      lines.unshift('  no Service has an address after 30 s: kubectl describe service, and kubectl get lb, say why')
+    else lines.push(`  ./roadstead sandbox exec${named} client -- ${askingCommand(service)}`)
   }
   lines.push(
     inPath('kubectl')
@@ -51,4 +29,35 @@ export async function greeting(cluster: Cluster, settings: UpSettings, io: Comma
       : `  ./roadstead sandbox exec${named} node-1 -- nft list table ip roadstead`,
   )
   io.stdout(`${lines.join('\n')}\n\n`)
+}
+
+function isLoadBalancer(object: KubeObject): boolean {
+  const spec: unknown = Reflect.get(object, 'spec')
+  return object.kind === 'Service' && (spec as { type?: unknown } | undefined)?.type === 'LoadBalancer'
+}
+
+async function firstWithAddress(
+  cluster: Cluster,
+  wanted: readonly KubeObject[],
+  signal: AbortSignal,
+): Promise<Service | undefined> {
+  const look = async () => {
+    const { items } = await cluster.client.list(services, undefined, {}, signal)
+    return items.find(
+      (seen) =>
+        firstAddress(seen) !== undefined &&
+        wanted.some(
+          ({ metadata: { name, namespace = 'default' } }) =>
+            name === seen.metadata.name && namespace === seen.metadata.namespace,
+        ),
+    )
+  }
+  return await waitFor('an address', 30, systemClock, look, signal).catch(() => undefined)
+}
+
+/** curl where there is one, otherwise the sandbox's own load tool, which also shows the spread over Pods. */
+function askingCommand(service: Service): string {
+  const port = service.spec.ports?.find((entry) => (entry.protocol ?? 'TCP') === 'TCP')?.port
+  const url = `http://${firstAddress(service)}${port === 80 || port === undefined ? '' : `:${port}`}/`
+  return inPath('curl') ? `curl -s ${url}` : `${process.execPath} ${loadTool} http ${url} --count 20`
 }

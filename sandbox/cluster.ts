@@ -90,7 +90,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
 
     const api = await startApi(options)
     undo.push(() => api.server.close())
-    say(`API server on ${api.server.url}`)
+    say(`API server on ${api.server.url}, kubeconfig: ${api.kubeconfigFile}`)
     const http = createHttpClient(plainConnection(api.server.url), { clock })
     undo.push(async () => http.close())
     await applyManifests(http, await seedObjects())

@@ -97,5 +97,6 @@ export function startComponent(options: ComponentOptions): Component {
 function spawnComponent({ namespace, argv, env }: ComponentOptions, output: number): ChildProcess {
   const stdio: ['ignore', number, number] = ['ignore', output, output]
   if (namespace !== undefined) return spawnIn(namespace, argv, { stdio, env })
-  return spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...argv], { stdio, env: { ...env } })
+  // A session of its own: Ctrl-C is for the one who stops the parts in order.
+  return spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...argv], { stdio, env: { ...env }, detached: true })
 }
