@@ -9,6 +9,7 @@ import threading
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from moto.ec2.models.security_groups import SecurityGroupBackend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 
@@ -26,7 +27,13 @@ def end_with_parent() -> None:
     os._exit(0)
 
 
+def without_rule_quota() -> None:
+    # The fault proxy has the quota as a setting (default 60, as AWS); moto's fixed one could not be raised.
+    SecurityGroupBackend._verify_group_will_respect_rule_count_limit = lambda *args, **kwargs: None
+
+
 def main() -> None:
+    without_rule_quota()
     threading.Thread(target=end_with_parent, daemon=True).start()
     app = DomainDispatcherApplication(create_backend_app)
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=QuietHandler)

@@ -1,0 +1,184 @@
+/**
+ * Target groups as AWS has them: created again with the same settings they are the same group, the load balancers they belong to follow
+ * the listeners, in use for a while after these are gone, the attributes of a Network Load Balancer's groups, checked numbers, pages.
+ */
+import { refuse } from '../answer.ts'
+import { type AwsCall, changed, strings, structures } from '../aws-call.ts'
+import type { Layer, Next } from '../layer.ts'
+import { element, leaf, printXml, put, textOf, type XmlElement } from '../xml.ts'
+import { elbv2Answer, resultOf, rewritten } from './ask.ts'
+import { putPage, wholeList } from './pages.ts'
+import { loadBalancersOf, type RepairContext, settingsText, type TargetGroupState } from './state.ts'
+
+/** Attributes of target groups of Network Load Balancers and their defaults: API reference, TargetGroupAttribute. */
+const attributeDefaults: Readonly<Record<string, string>> = {
+  'deregistration_delay.timeout_seconds': '300',
+  'deregistration_delay.connection_termination.enabled': 'false',
+  'load_balancing.cross_zone.enabled': 'use_load_balancer_configuration',
+  'preserve_client_ip.enabled': 'true',
+  'proxy_protocol_v2.enabled': 'false',
+  'stickiness.enabled': 'false',
+  'stickiness.type': 'source_ip',
+  'target_group_health.dns_failover.minimum_healthy_targets.count': '1',
+  'target_group_health.dns_failover.minimum_healthy_targets.percentage': 'off',
+  'target_group_health.unhealthy_state_routing.minimum_healthy_targets.count': '1',
+  'target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage': 'off',
+  'target_health_state.unhealthy.connection_termination.enabled': 'true',
+  'target_health_state.unhealthy.draining_interval_seconds': '0',
+}
+
+const ranges: Readonly<Record<string, readonly [number, number]>> = {
+  Port: [1, 65535],
+  HealthCheckIntervalSeconds: [5, 300],
+  HealthCheckTimeoutSeconds: [2, 120],
+  HealthyThresholdCount: [2, 10],
+  UnhealthyThresholdCount: [2, 10],
+}
+
+export function targetGroups(context: RepairContext): Layer {
+  const { state, now, settings } = context
+  const named = (name: string) => [...state.targetGroups.values()].find((group) => group.name === name)
+
+  async function create(call: AwsCall, next: Next) {
+    checkNumbers(call)
+    const name = call.parameters.get('Name') ?? ''
+    const existing = named(name)
+    if (existing !== undefined) {
+      const without = ['Action', 'Version', 'Name']
+      if (settingsText(existing.parameters, without) !== settingsText(call.parameters, without))
+        refuse(
+          'DuplicateTargetGroupName',
+          `A target group with the same name '${name}' exists, but with different settings`,
+        )
+      const described = await next({ ...call, action: 'DescribeTargetGroups', parameters: byArn(existing.arn) })
+      return { ...described, body: described.body.replaceAll('DescribeTargetGroups', call.action) }
+    }
+    if (state.targetGroups.size >= settings().quotas.targetGroups)
+      refuse('TooManyTargetGroups', 'The maximum number of target groups has been reached.')
+    return await next(call)
+  }
+
+  async function describe(call: AwsCall, next: Next) {
+    const { parameters } = call
+    const balancer = parameters.get('LoadBalancerArn')
+    const arns = strings(parameters, 'TargetGroupArns.member')
+    const names = strings(parameters, 'Names.member')
+    if (balancer !== undefined && !state.loadBalancers.has(balancer))
+      refuse('LoadBalancerNotFound', `Load balancer '${balancer}' not found`)
+    const all = { ...call, parameters: changed(parameters, ['LoadBalancerArn']) }
+    const { root, items } = await wholeList(all, next, 'TargetGroups')
+    const visible = items.filter((item) => {
+      const arn = textOf(item, 'TargetGroupArn') ?? ''
+      const known = state.targetGroups.get(arn)
+      if (known !== undefined && now() < known.createdAt + settings().visibilityMs) return false
+      return balancer === undefined || loadBalancersOf(state, arn).includes(balancer)
+    })
+    const missing =
+      arns.some((arn) => !visible.some((item) => textOf(item, 'TargetGroupArn') === arn)) ||
+      names.some((name) => !visible.some((item) => textOf(item, 'TargetGroupName') === name))
+    if (missing) refuse('TargetGroupNotFound', 'One or more target groups not found')
+    for (const item of visible) asAws(item)
+    putPage(call, root, 'TargetGroups', visible, 'TargetGroupArn')
+    return { status: 200, body: printXml(root) }
+  }
+
+  function asAws(item: XmlElement): void {
+    const arns = loadBalancersOf(state, textOf(item, 'TargetGroupArn') ?? '')
+    put(
+      item,
+      element(
+        'LoadBalancerArns',
+        arns.map((arn) => leaf('member', arn)),
+      ),
+    )
+  }
+
+  function remove(call: AwsCall, next: Next) {
+    const arn = call.parameters.get('TargetGroupArn') ?? ''
+    const known = state.targetGroups.get(arn)
+    const used = loadBalancersOf(state, arn).length > 0 || (known !== undefined && now() < known.lingersUntil)
+    if (used) refuse('ResourceInUse', `Target group '${arn}' is currently in use by a listener or a rule`)
+    return next(call)
+  }
+
+  function attributesOf(call: AwsCall): TargetGroupState {
+    const known = state.targetGroups.get(call.parameters.get('TargetGroupArn') ?? '')
+    return known ?? refuse('TargetGroupNotFound', 'One or more target groups not found')
+  }
+
+  function modifyAttributes(call: AwsCall) {
+    const group = attributesOf(call)
+    const wanted = structures(call.parameters, 'Attributes.member').map(
+      (entry) => [entry.get('Key') ?? '', entry.get('Value') ?? ''] as const,
+    )
+    for (const [key, value] of wanted) checkAttribute(group, key, value)
+    for (const [key, value] of wanted) group.attributes.set(key, value)
+    return elbv2Answer(call, [attributesElement(group)])
+  }
+
+  return async (call, next) => {
+    switch (call.action) {
+      case 'CreateTargetGroup':
+        return await context.exclusive(`target group ${call.parameters.get('Name')}`, () => create(call, next))
+      case 'DescribeTargetGroups':
+        return await describe(call, next)
+      case 'ModifyTargetGroup': {
+        checkNumbers(call)
+        return rewritten(await next(call), (root) => {
+          for (const item of resultOf(root).children.flatMap(({ children }) => children)) asAws(item)
+        })
+      }
+      case 'DeleteTargetGroup':
+        return await remove(call, next)
+      case 'DescribeTargetGroupAttributes':
+        return elbv2Answer(call, [attributesElement(attributesOf(call))])
+      case 'ModifyTargetGroupAttributes':
+        return modifyAttributes(call)
+      default:
+        return await next(call)
+    }
+  }
+}
+
+const byArn = (arn: string) =>
+  new Map([
+    ['Action', 'DescribeTargetGroups'],
+    ['Version', '2015-12-01'],
+    ['TargetGroupArns.member.1', arn],
+  ])
+
+function checkNumbers({ parameters }: AwsCall): void {
+  for (const [name, [least, most]] of Object.entries(ranges)) {
+    const given = parameters.get(name)
+    if (given !== undefined && !(Number(given) >= least && Number(given) <= most))
+      refuse('ValidationError', `${name} '${given}' must be between ${least} and ${most}`)
+  }
+  const protocol = parameters.get('HealthCheckProtocol')
+  if (protocol !== undefined && !['TCP', 'HTTP', 'HTTPS'].includes(protocol))
+    refuse('ValidationError', `Health check protocol '${protocol}' must be one of TCP, HTTP, HTTPS`)
+}
+
+const clientAddressAlways = (group: TargetGroupState) => group.protocol === 'UDP' || group.protocol === 'TCP_UDP'
+
+function checkAttribute(group: TargetGroupState, key: string, value: string): void {
+  if (!(key in attributeDefaults)) refuse('ValidationError', `Target group attribute key '${key}' is not recognized`)
+  if (key === 'deregistration_delay.timeout_seconds' && !(Number(value) >= 0 && Number(value) <= 3600))
+    refuse('ValidationError', `'${key}' value '${value}' must be between '0-3600' inclusive`)
+  if (key === 'preserve_client_ip.enabled' && value === 'false' && clientAddressAlways(group))
+    refuse(
+      'InvalidConfigurationRequest',
+      `You cannot disable client IP preservation on target groups with the ${group.protocol} protocol`,
+    )
+  if (key === 'stickiness.enabled' && value === 'true' && group.protocol === 'TLS')
+    refuse('InvalidConfigurationRequest', 'You cannot enable stickiness on target groups with the TLS protocol')
+  if (key.endsWith('.enabled') && key !== 'load_balancing.cross_zone.enabled' && value !== 'true' && value !== 'false')
+    refuse('ValidationError', `'${key}' value '${value}' must be 'true' or 'false'`)
+}
+
+function attributesElement(group: TargetGroupState): XmlElement {
+  const all = new Map([...Object.entries(attributeDefaults), ...group.attributes])
+  return element(
+    'Attributes',
+    [...all].map(([key, value]) => element('member', [leaf('Key', key), leaf('Value', value)])),
+  )
+}
