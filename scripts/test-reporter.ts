@@ -29,7 +29,8 @@ export default async function* report(source: AsyncIterable<TestEvent>): AsyncGe
     if (event.type === 'test:stderr' || event.type === 'test:stdout') yield event.data.message
     if (event.type !== 'test:pass' && event.type !== 'test:fail') continue
     const { data } = event
-    if (data.details.type === 'suite') continue
+    // A suite counts by its tests; a skipped one has none, so it stands for them.
+    if (data.details.type === 'suite' && data.skip === undefined) continue
     const file = data.file === undefined ? '' : relative(process.cwd(), data.file)
     // With process isolation every file is reported once more as a test of its own.
     const isFile = data.nesting === 0 && data.file !== undefined && data.name.endsWith('.test.ts')
