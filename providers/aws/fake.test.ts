@@ -58,22 +58,27 @@ async function world(options: FakeAwsOptions = {}) {
     pass: (ms: number) => {
       time += ms
     },
-    async createLoadBalancer(changes: Partial<typeof loadBalancer> = {}) {
+    createLoadBalancer: async (changes: Partial<typeof loadBalancer> = {}) => {
       const { loadBalancers } = await cloud.createLoadBalancer({ ...loadBalancer, ...changes }, signal)
       return loadBalancers[0]?.loadBalancerArn ?? ''
     },
-    async createTargetGroup(changes: Partial<Parameters<typeof cloud.createTargetGroup>[0]> = {}) {
+    createTargetGroup: async (changes: Partial<Parameters<typeof cloud.createTargetGroup>[0]> = {}) => {
       const { targetGroups } = await cloud.createTargetGroup({ ...targetGroup, ...changes }, signal)
       return targetGroups[0]?.targetGroupArn ?? ''
     },
-    async listen(loadBalancerArn: string, targetGroupArn: string, port = 80, protocol: 'TCP' | 'UDP' | 'TLS' = 'TCP') {
+    listen: async (
+      loadBalancerArn: string,
+      targetGroupArn: string,
+      port = 80,
+      protocol: 'TCP' | 'UDP' | 'TLS' = 'TCP',
+    ) => {
       const { listeners } = await cloud.createListener(
         { loadBalancerArn, protocol, port, defaultActions: [{ type: 'forward', targetGroupArn }], tags: [] },
         signal,
       )
       return listeners[0]?.listenerArn ?? ''
     },
-    async health(targetGroupArn: string) {
+    health: async (targetGroupArn: string) => {
       const { targetHealthDescriptions } = await cloud.describeTargetHealth({ targetGroupArn }, signal)
       return targetHealthDescriptions.map(
         ({ target, targetHealth }) => `${target.id}:${target.port} ${targetHealth.state}`,

@@ -24,7 +24,7 @@ export interface FakeAwsOptions extends AccountOptions {
   /** Token buckets; default none. */
   buckets?: Buckets
   /** Awaited before a call takes effect: latency, order of arrival. */
-  gate?: (call: { action: Action; mutating: boolean }, signal: AbortSignal) => Promise<void>
+  gate?: (call: Pick<Call, 'action' | 'input'>, signal: AbortSignal) => Promise<void>
 }
 
 export interface FakeAws {
@@ -63,13 +63,13 @@ export function createFakeAws(options: FakeAwsOptions = {}): FakeAws {
   }
 
   const make = (action: Action) => {
-    const { service, mutating } = actions[action]
+    const { service } = actions[action]
     const act = sync[action] as (input: object) => unknown
     return async (input: object, signal: AbortSignal) => {
       const call: Call = { action, input: structuredClone(input) as Call['input'], at: account.now(), outcome: 'ok' }
       calls.push(call)
       try {
-        await fake.gate?.({ action, mutating }, signal)
+        await fake.gate?.(call, signal)
         signal.throwIfAborted()
         call.at = account.now()
         const lost = faults.before(action, call.input)
