@@ -1,0 +1,63 @@
+/**
+ * Attributes of load balancers, target groups and listeners with the values AWS gives them. Pure. Only what differs from these is ever
+ * written, and what is no longer asked for goes back to them. Source: the attribute lists of the ELBv2 API reference (NLB).
+ */
+import type { Attributes, Tags } from './resources.ts'
+import { attributesTag, protectedMark } from './tags.ts'
+
+export type AttributeKind = 'load-balancer' | 'target-group' | 'listener'
+
+export const deletionProtection = 'deletion_protection.enabled'
+
+const defaults: Readonly<Record<AttributeKind, Attributes>> = {
+  'load-balancer': {
+    'access_logs.s3.enabled': 'false',
+    'access_logs.s3.bucket': '',
+    'access_logs.s3.prefix': '',
+    'load_balancing.cross_zone.enabled': 'false',
+    'dns_record.client_routing_policy': 'any_availability_zone',
+    'zonal_shift.config.enabled': 'false',
+  },
+  'target-group': {
+    'deregistration_delay.timeout_seconds': '300',
+    'deregistration_delay.connection_termination.enabled': 'false',
+    'preserve_client_ip.enabled': 'true',
+    'proxy_protocol_v2.enabled': 'false',
+    'stickiness.enabled': 'false',
+    'load_balancing.cross_zone.enabled': 'use_load_balancer_configuration',
+    'target_health_state.unhealthy.connection_termination.enabled': 'true',
+    'target_health_state.unhealthy.draining_interval_seconds': '0',
+  },
+  listener: { 'tcp.idle_timeout.seconds': '350' },
+}
+
+/** Those that AWS would not have by itself; undefined when there are none, so that an object without wishes needs no further call. */
+export function beyondDefaults(kind: AttributeKind, wanted: Attributes): Attributes | undefined {
+  const different = Object.entries(wanted).filter(([key, value]) => defaults[kind][key] !== value)
+  return different.length === 0 ? undefined : Object.fromEntries(different.sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+/**
+ * What to write. Attributes that were not read count as AWS's own values, unless the object's tags say that some were set: then they stand
+ * as they were set, until they are read. Deletion protection goes only when the tags say that it was asked for once: others may have set it.
+ */
+export function attributeChanges(
+  kind: AttributeKind,
+  wanted: Attributes | undefined,
+  seen: { attributes?: Attributes; tags: Tags },
+): Attributes {
+  if (seen.attributes === undefined) return seen.tags[attributesTag] === undefined ? (wanted ?? {}) : {}
+  const unprotect = seen.tags[attributesTag] === protectedMark ? { [deletionProtection]: 'false' } : {}
+  const goal = { ...defaults[kind], ...unprotect, ...wanted }
+  const { attributes } = seen
+  // A wish for an attribute that AWS did not list is written once more; a default is put back only where AWS lists another value.
+  return Object.fromEntries(
+    Object.entries(goal).filter(([key, value]) => {
+      const asked = wanted?.[key] !== undefined
+      if (!asked && !(key in attributes)) return false
+      // While access logs are off, where they would go does not matter.
+      if (!asked && key.startsWith('access_logs.s3.') && !key.endsWith('.enabled')) return false
+      return (attributes[key] ?? '') !== value
+    }),
+  )
+}

@@ -1,0 +1,272 @@
+/**
+ * A LoadBalancerSpec as AWS objects, pure: a security group, a network load balancer, and for each port number a target group of instances and
+ * a listener. TCP and UDP on one number share a TCP_UDP listener. Everything a load balancer cannot change is in its name, so such an edit
+ * makes a second one with target groups of its own (a target group serves one load balancer) beside the first.
+ */
+import type { LoadBalancerSpec, Lowered, Reason, Unsupported } from '../contract.ts'
+import { beyondDefaults } from './attributes.ts'
+import { nodeAccessGroupName, objectName } from './names.ts'
+import { portsFragment, protocolsOf } from './node-rules.ts'
+import { parseParameters } from './parameters.ts'
+import type { Parameters } from './parameters.ts'
+import { portGroups } from './port-groups.ts'
+import type { PortGroup } from './port-groups.ts'
+import { keys } from './resources.ts'
+import type {
+  AwsResource,
+  ListenerResource,
+  LoadBalancerResource,
+  SecurityGroupResource,
+  Tags,
+  TargetGroupResource,
+} from './resources.ts'
+import { ruleLine } from './rules.ts'
+import { ownerTags } from './tags.ts'
+import { chooseTargets } from './targets.ts'
+import { listenerAttributes, loadBalancerAttributes, targetGroupAttributes } from './wishes.ts'
+
+export interface LowerOptions {
+  /** How long a replaced load balancer stays after the address of the new one was published. */
+  graceSeconds: number
+  /** Tags on everything of this cluster. */
+  tags: Tags
+}
+
+export const lowerDefaults: LowerOptions = { graceSeconds: 120, tags: {} }
+
+export function lower(spec: LoadBalancerSpec, options: LowerOptions = lowerDefaults): Lowered | Unsupported {
+  const parsed = parseParameters(spec.parameters)
+  if (!parsed.ok) return { kind: 'unsupported', reasons: parsed.reasons }
+  const parameters = parsed.value
+  const grouped = portGroups(spec.ports, parameters)
+  const reasons = [...grouped.reasons, ...refusals(spec, parameters)]
+  if (reasons.length > 0) return { kind: 'unsupported', reasons }
+
+  const extra = { ...options.tags, ...parameters.tags }
+  const balancer = loadBalancer(spec, parameters, extra, options)
+  const { targets, notes } = chooseTargets(spec, parameters, grouped.groups.length)
+  const groups = grouped.groups.map((group) => targetGroup(spec, parameters, group, balancer, targets, extra))
+  const own: AwsResource[] = [
+    ...(parameters.securityGroups ? [] : [securityGroup(spec, parameters, grouped.groups, extra)]),
+    balancer,
+    ...groups,
+    ...grouped.groups.map((group, index) => listener(spec, parameters, group, balancer, groups[index], extra)),
+  ]
+  const managed = parameters.nodeRules !== 'none'
+  return {
+    kind: 'lowered',
+    own,
+    fragments: managed ? [portsFragment(spec.owner, nodePorts(spec, parameters, grouped.groups))] : [],
+    documentsFirst: managed,
+    ...(notes.length > 0 ? { notes } : {}),
+  }
+}
+
+function securityGroup(
+  { owner, ports, sourceRanges, families }: LoadBalancerSpec,
+  { prefixLists = [], pathMtu }: Parameters,
+  groups: readonly PortGroup[],
+  extra: Tags,
+): SecurityGroupResource {
+  const anybody = sourceRanges.length === 0 && prefixLists.length === 0
+  const cidrs = anybody ? ['0.0.0.0/0', '::/0'] : sourceRanges
+  const usable = cidrs.filter((cidr) => families.includes(cidr.includes(':') ? 'IPv6' : 'IPv4'))
+  const lines = groups.flatMap(({ port, protocol }) =>
+    protocolsOf(protocol).flatMap((name) =>
+      [...usable, ...prefixLists].map((source) => ruleLine(name, String(port), source)),
+    ),
+  )
+  const mtu = pathMtu
+    ? usable.map((cidr) => (cidr.includes(':') ? ruleLine('icmpv6', '2:0', cidr) : ruleLine('icmp', '3:4', cidr)))
+    : []
+  return {
+    kind: 'security-group',
+    key: keys.securityGroup,
+    owner,
+    needs: [],
+    immutable: { name: objectName(owner, ['security-group']) },
+    mutable: {
+      rules: ports.length === 0 ? [] : [...new Set([...lines, ...mtu])].sort(),
+      tags: ownerTags(owner, keys.securityGroup, { extra }),
+    },
+    state: 'ready',
+  }
+}
+
+function loadBalancer(
+  spec: LoadBalancerSpec,
+  parameters: Parameters,
+  extra: Tags,
+  { graceSeconds }: LowerOptions,
+): LoadBalancerResource {
+  const { owner } = spec
+  const scheme = spec.scheme === 'public' ? 'internet-facing' : 'internal'
+  const { allocationIds = [], privateIpv4Addresses = [], ipv6Addresses = [], privateLinkRules } = parameters
+  const addresses = [[...allocationIds], [...privateIpv4Addresses], [...ipv6Addresses]]
+  const attributes = beyondDefaults('load-balancer', loadBalancerAttributes(parameters))
+  const ownGroup = parameters.securityGroups ?? [objectName(owner, ['security-group'])]
+  const access = parameters.nodeRules === 'none' ? [] : [nodeAccessGroupName(owner.cluster)]
+  const dualStack = spec.families.includes('IPv6')
+  return {
+    kind: 'load-balancer',
+    key: keys.loadBalancer,
+    owner,
+    needs: parameters.securityGroups ? [] : [keys.securityGroup],
+    immutable: { name: objectName(owner, ['load-balancer', scheme, ...addresses]) },
+    mutable: {
+      scheme,
+      ipAddressType: dualStack ? 'dualstack' : 'ipv4',
+      subnets: parameters.subnets ?? [],
+      allocationIds,
+      privateIpv4Addresses,
+      ipv6Addresses,
+      sourceNat: dualStack && spec.ports.some(({ protocol }) => protocol === 'UDP'),
+      securityGroups: [...ownGroup, ...access].sort(),
+      ...(privateLinkRules ? { privateLinkRules } : {}),
+      ...(attributes ? { attributes } : {}),
+      tags: ownerTags(owner, keys.loadBalancer, { extra, attributes, early: parameters.earlyAddress ?? false }),
+    },
+    state: 'ready',
+    graceSeconds,
+  }
+}
+
+function targetGroup(
+  spec: LoadBalancerSpec,
+  parameters: Parameters,
+  group: PortGroup,
+  balancer: LoadBalancerResource,
+  targets: readonly string[],
+  extra: Tags,
+): TargetGroupResource {
+  const { owner } = spec
+  const key = keys.targetGroup(group.port)
+  const attributes = beyondDefaults('target-group', targetGroupAttributes(spec, parameters, group))
+  return {
+    kind: 'target-group',
+    key,
+    owner,
+    needs: [],
+    immutable: { name: objectName(owner, [balancer.immutable.name, group.targetProtocol, group.port]) },
+    mutable: {
+      protocol: group.targetProtocol,
+      port: group.nodePort,
+      healthCheck: healthCheck(spec, parameters),
+      targets: targets.map((id) => `${id}:${group.nodePort}`),
+      ...(attributes ? { attributes } : {}),
+      tags: ownerTags(owner, key, { extra, attributes }),
+    },
+    state: 'ready',
+  }
+}
+
+function listener(
+  { owner }: LoadBalancerSpec,
+  parameters: Parameters,
+  group: PortGroup,
+  balancer: LoadBalancerResource,
+  targets: TargetGroupResource | undefined,
+  extra: Tags,
+): ListenerResource {
+  const key = keys.listener(group.port)
+  const tls = group.protocol === 'TLS'
+  const [first, ...others] = tls ? (parameters.certificates ?? []) : []
+  const attributes = beyondDefaults('listener', listenerAttributes(parameters, group))
+  return {
+    kind: 'listener',
+    key,
+    owner,
+    needs: [keys.loadBalancer, keys.targetGroup(group.port)],
+    immutable: { loadBalancer: balancer.immutable.name, port: group.port },
+    mutable: {
+      protocol: group.protocol,
+      targetGroup: targets?.immutable.name ?? '',
+      certificates: first === undefined ? [] : [first, ...others.sort()],
+      sslPolicy: tls ? (parameters.tlsPolicy ?? '') : '',
+      alpn: tls && parameters.tlsAlpn !== 'None' ? (parameters.tlsAlpn ?? '') : '',
+      ...(attributes ? { attributes } : {}),
+      tags: ownerTags(owner, key, { extra, attributes }),
+    },
+    state: 'ready',
+  }
+}
+
+/** externalTrafficPolicy Local brings the health check node port, which every provider has to ask over HTTP. */
+function healthCheck(
+  { policy, healthCheck: check }: LoadBalancerSpec,
+  { healthCheckTrafficPort, healthCheckCodes, healthCheckHttps }: Parameters,
+): TargetGroupResource['mutable']['healthCheck'] {
+  const trafficPort = healthCheckTrafficPort === true && policy === 'Cluster'
+  const http = check.protocol === 'HTTP' && !trafficPort
+  return {
+    protocol: http ? (healthCheckHttps && policy === 'Cluster' ? 'HTTPS' : 'HTTP') : 'TCP',
+    port: trafficPort ? 'traffic-port' : String(check.port),
+    path: http ? check.path : '',
+    intervalSeconds: Math.max(5, check.intervalSeconds),
+    timeoutSeconds: Math.min(Math.max(5, check.intervalSeconds), Math.max(2, check.timeoutSeconds)),
+    healthyThreshold: Math.max(2, check.healthyThreshold),
+    unhealthyThreshold: Math.max(2, check.unhealthyThreshold),
+    codes: http ? (healthCheckCodes ?? '200-399') : '',
+  }
+}
+
+/** What the load balancer's group has to reach on the nodes. */
+function nodePorts(spec: LoadBalancerSpec, parameters: Parameters, groups: readonly PortGroup[]): string[] {
+  const { port } = healthCheck(spec, parameters)
+  return groups.flatMap(({ nodePort, targetProtocol }) => [
+    ...protocolsOf(targetProtocol).map((protocol) => `${protocol}/${nodePort}`),
+    `tcp/${port === 'traffic-port' ? nodePort : port}`,
+  ])
+}
+
+function refusals(spec: LoadBalancerSpec, parameters: Parameters): Reason[] {
+  const { scheme, families, requestedAddresses } = spec
+  const { allocationIds, privateIpv4Addresses, ipv6Addresses, subnets } = parameters
+  const refuse = (message: string): Reason => ({ reason: 'InvalidParameter', message })
+  const counted: readonly [string, readonly string[] | undefined][] = [
+    ['eip-allocations', allocationIds],
+    ['private-ipv4-addresses', privateIpv4Addresses],
+    ['ipv6-addresses', ipv6Addresses],
+  ]
+  return [
+    ...(families.includes('IPv4')
+      ? []
+      : [
+          {
+            reason: 'UnsupportedIpFamily',
+            message:
+              'a Network Load Balancer has IPv4 or both families, never IPv6 alone; set ipFamilyPolicy to RequireDualStack',
+          },
+        ]),
+    ...(requestedAddresses.length > 0
+      ? [
+          {
+            reason: 'AddressNotSupported',
+            message: `AWS takes addresses per subnet: use roadstead.dev/${scheme === 'public' ? 'eip-allocations' : 'private-ipv4-addresses'} instead of ${requestedAddresses.join(', ')}`,
+          },
+        ]
+      : []),
+    ...(allocationIds && scheme === 'internal'
+      ? [refuse('eip-allocations is for public load balancers; use private-ipv4-addresses')]
+      : []),
+    ...(privateIpv4Addresses && scheme === 'public'
+      ? [refuse('private-ipv4-addresses is for internal load balancers; use eip-allocations')]
+      : []),
+    ...(ipv6Addresses && !families.includes('IPv6') ? [refuse('ipv6-addresses needs a dual-stack Service')] : []),
+    ...counted.flatMap(([key, addresses]) =>
+      addresses && subnets && addresses.length !== subnets.length
+        ? [refuse(`${key} names ${addresses.length} addresses for ${subnets.length} subnets; give one for each`)]
+        : [],
+    ),
+    ...(parameters.tlsPorts !== undefined && parameters.certificates === undefined
+      ? [refuse('tls-ports needs tls-certificates')]
+      : []),
+    ...(parameters.healthCheckTrafficPort && spec.policy === 'Local'
+      ? [
+          refuse(
+            'health-check-traffic-port cannot tell nodes with local endpoints; remove it or use externalTrafficPolicy Cluster',
+          ),
+        ]
+      : []),
+  ]
+}

@@ -1,0 +1,219 @@
+/**
+ * The steps of a plan as single AWS calls. Pure. Each refined step differs from its `from` in what one call changes; execute() looks for that
+ * difference. Within an object, what opens goes before what closes: authorise before revoke, register before deregister.
+ */
+import type { Step } from '../contract.ts'
+import { attributeChanges } from './attributes.ts'
+import type { AttributeKind } from './attributes.ts'
+import { registerTargetsLimit } from './elbv2.ts'
+import { refineNodeRules } from './node-rules.ts'
+import { aws } from './resources.ts'
+import type {
+  AwsResource,
+  ListenerResource,
+  LoadBalancerResource,
+  SecurityGroupResource,
+  TargetGroupResource,
+} from './resources.ts'
+import { tagChanges } from './tags.ts'
+
+export function refine(steps: readonly Step[], nodeRuleCap: number): Step[] {
+  const goingBalancers = new Set(
+    steps.flatMap(({ verb, resource }) => {
+      const one = aws(resource)
+      return verb === 'delete' && one.kind === 'load-balancer' ? [one.immutable.name] : []
+    }),
+  )
+  // A target group is free once its listeners are gone, which happens with the load balancer.
+  const first = steps.filter(({ verb, resource }) => verb === 'delete' && resource.kind === 'load-balancer')
+  const start = steps.findIndex(({ verb }) => verb === 'delete')
+  const ordered =
+    first.length === 0
+      ? steps
+      : [...steps.slice(0, start), ...first, ...steps.slice(start).filter((step) => !first.includes(step))]
+  return ordered.flatMap((step) => {
+    const target = aws(step.resource)
+    if (target.kind === 'node-rules') return refineNodeRules(step, nodeRuleCap)
+    if (step.verb === 'delete') {
+      // DeleteLoadBalancer takes its listeners along, or, where it is protected, leaves everything as it is.
+      return target.kind === 'listener' && goingBalancers.has(target.immutable.loadBalancer) ? [] : [step]
+    }
+    if (step.verb === 'update') return changes(aws(step.from), target)
+    const born = atBirth(target)
+    return [{ verb: 'create', resource: born }, ...changes(born, target)]
+  })
+}
+
+/** What the create call makes, tags included. */
+function atBirth(target: AwsResource): AwsResource {
+  switch (target.kind) {
+    case 'security-group':
+      return { ...target, mutable: { ...target.mutable, rules: [] } }
+    case 'load-balancer': {
+      const { attributes: _attributes, privateLinkRules: _rules, ...mutable } = target.mutable
+      // Nothing of it was read; nothing but defaults stands.
+      return { ...target, mutable: { ...mutable, attributes: {} } }
+    }
+    case 'target-group':
+      return { ...target, mutable: { ...target.mutable, targets: [], attributes: {} } }
+    case 'listener':
+      return {
+        ...target,
+        mutable: { ...target.mutable, certificates: target.mutable.certificates.slice(0, 1), attributes: {} },
+      }
+    default:
+      return target
+  }
+}
+
+function changes(from: AwsResource, to: AwsResource): Step[] {
+  const walk = steps(from)
+  switch (to.kind) {
+    case 'security-group':
+      if (from.kind === to.kind) groupChanges(walk, from, to)
+      break
+    case 'load-balancer':
+      if (from.kind === to.kind) balancerChanges(walk, from, to)
+      break
+    case 'target-group':
+      if (from.kind === to.kind) targetGroupChanges(walk, from, to)
+      break
+    case 'listener':
+      if (from.kind === to.kind) listenerChanges(walk, from, to)
+      break
+    default:
+      break
+  }
+  if (to.kind !== 'node-rules' && from.kind !== 'node-rules') {
+    const { put, remove } = tagChanges(to.mutable.tags, from.mutable.tags)
+    const kept = Object.entries(from.mutable.tags).filter(([key]) => !remove.includes(key))
+    if (Object.keys(put).length > 0) walk.become({ tags: { ...from.mutable.tags, ...put } })
+    if (remove.length > 0) walk.become({ tags: { ...Object.fromEntries(kept), ...put } })
+  }
+  return walk.steps
+}
+
+/** Collects updates, each from where the last one ended. */
+function steps(from: AwsResource) {
+  let current: AwsResource = from
+  const all: Step[] = []
+  return {
+    steps: all,
+    become(change: object) {
+      const next = { ...current, mutable: { ...current.mutable, ...change } } as AwsResource
+      all.push({ verb: 'update', resource: next, from: current })
+      current = next
+    },
+  }
+}
+
+type Walk = ReturnType<typeof steps>
+
+function groupChanges(walk: Walk, from: SecurityGroupResource, to: SecurityGroupResource): void {
+  const others = from.observed?.others ?? []
+  const added = to.mutable.rules.filter((rule) => !from.mutable.rules.includes(rule) && !others.includes(rule))
+  const gone = from.mutable.rules.filter((rule) => !to.mutable.rules.includes(rule))
+  const opened = [...from.mutable.rules, ...added].sort()
+  if (added.length > 0) walk.become({ rules: opened })
+  if (gone.length > 0) walk.become({ rules: opened.filter((rule) => !gone.includes(rule)) })
+}
+
+function balancerChanges(walk: Walk, from: LoadBalancerResource, to: LoadBalancerResource): void {
+  const seen = from.mutable
+  const want = to.mutable
+  if (seen.ipAddressType !== want.ipAddressType) walk.become({ ipAddressType: want.ipAddressType })
+  const subnets = from.observed?.subnetIds ?? want.subnets
+  // Subnets given by Name tag are looked up at creation only: what they mean is known by then.
+  const byId = want.subnets.length > 0 && want.subnets.every((subnet) => subnet.startsWith('subnet-'))
+  const moved = byId && !sameItems(subnets, want.subnets)
+  if (moved || seen.sourceNat !== want.sourceNat) {
+    walk.become({ subnets: byId ? want.subnets : subnets, sourceNat: want.sourceNat })
+  }
+  const linkRules = want.privateLinkRules ?? (seen.privateLinkRules === 'off' ? 'on' : undefined)
+  const relinked = linkRules !== undefined && linkRules !== (seen.privateLinkRules ?? 'on')
+  if (!sameItems(seen.securityGroups, want.securityGroups) || relinked) {
+    walk.become({ securityGroups: want.securityGroups, ...(linkRules ? { privateLinkRules: linkRules } : {}) })
+  }
+  attributes(walk, 'load-balancer', seen, want)
+}
+
+function targetGroupChanges(walk: Walk, from: TargetGroupResource, to: TargetGroupResource): void {
+  const { healthCheck } = to.mutable
+  if (JSON.stringify(sorted(healthCheck)) !== JSON.stringify(sorted(from.mutable.healthCheck)))
+    walk.become({ healthCheck })
+  attributes(walk, 'target-group', from.mutable, to.mutable)
+  const refused = new Set((from.observed?.refused ?? []).map(({ target }) => target))
+  const standing = new Set(from.mutable.targets)
+  const wanted = new Set(to.mutable.targets)
+  const added = to.mutable.targets.filter((target) => !standing.has(target) && !refused.has(target))
+  const gone = from.mutable.targets.filter((target) => !wanted.has(target))
+  let targets = from.mutable.targets
+  for (const batch of batches(added)) walk.become({ targets: (targets = [...targets, ...batch].sort()) })
+  for (const batch of batches(gone)) {
+    const going = new Set(batch)
+    walk.become({ targets: (targets = targets.filter((target) => !going.has(target))) })
+  }
+}
+
+function listenerChanges(walk: Walk, from: ListenerResource, to: ListenerResource): void {
+  const seen = from.mutable
+  const want = to.mutable
+  const [first, ...others] = want.certificates
+  const [seenFirst, ...seenOthers] = seen.certificates
+  const standing = seenFirst === undefined ? [] : [seenFirst]
+  // AWS chooses a policy by itself where none is asked for.
+  const sslPolicy = want.sslPolicy === '' ? seen.sslPolicy : want.sslPolicy
+  const policy = want.protocol === 'TLS' ? sslPolicy : ''
+  const now = {
+    protocol: want.protocol,
+    targetGroup: want.targetGroup,
+    certificates: [
+      ...(first === undefined ? [] : [first]),
+      ...seenOthers.filter((one) => want.protocol === 'TLS' && one !== first),
+    ],
+    sslPolicy: policy,
+    alpn: want.alpn,
+  }
+  const differs =
+    seen.protocol !== now.protocol ||
+    seen.targetGroup !== now.targetGroup ||
+    standing[0] !== first ||
+    (want.protocol === 'TLS' && seen.sslPolicy !== policy) ||
+    (want.protocol === 'TLS' && seen.alpn !== now.alpn)
+  if (differs) walk.become(now)
+  const current = differs ? now.certificates.slice(1) : seenOthers
+  const added = others.filter((one) => !current.includes(one))
+  const gone = current.filter((one) => !others.includes(one))
+  const all = [...current, ...added].sort()
+  const head = first === undefined ? [] : [first]
+  if (added.length > 0) walk.become({ certificates: [...head, ...all] })
+  if (gone.length > 0 && want.protocol === 'TLS') {
+    walk.become({ certificates: [...head, ...all.filter((one) => !gone.includes(one))] })
+  }
+  attributes(walk, 'listener', seen, want)
+}
+
+function attributes(
+  walk: Walk,
+  kind: AttributeKind,
+  seen: Parameters<typeof attributeChanges>[2],
+  want: Pick<LoadBalancerResource['mutable'], 'attributes'>,
+): void {
+  const changed = attributeChanges(kind, want.attributes, seen)
+  if (Object.keys(changed).length > 0) walk.become({ attributes: { ...seen.attributes, ...changed } })
+}
+
+function batches(items: readonly string[]): string[][] {
+  const result: string[][] = []
+  for (let at = 0; at < items.length; at += registerTargetsLimit)
+    result.push(items.slice(at, at + registerTargetsLimit))
+  return result
+}
+
+function sameItems(a: readonly string[], b: readonly string[]): boolean {
+  return JSON.stringify(a.toSorted()) === JSON.stringify(b.toSorted())
+}
+
+function sorted(record: object): [string, unknown][] {
+  return Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1))
+}

@@ -1,0 +1,79 @@
+/**
+ * The ownership mark of AWS objects, as tags that stand in the create call itself. An object without the mark of our cluster is never
+ * changed. The IAM policies bind mutations to the value of the cluster tag.
+ */
+import type { DocumentKey, Owner } from '../contract.ts'
+import type { Attributes, Tags } from './resources.ts'
+
+export const clusterTag = 'roadstead.dev/cluster'
+const serviceTag = 'roadstead.dev/service'
+const uidTag = 'roadstead.dev/uid'
+/** Key of the resource within its owner. */
+const resourceTag = 'roadstead.dev/resource'
+const documentTag = 'roadstead.dev/document'
+/** Keys of the tags that the user asked for: what has gone from the wish is taken off, tags of others stay. */
+const extraTag = 'roadstead.dev/extra-tags'
+/** On objects with attributes that were asked for: their attributes are read before anything is compared. */
+export const attributesTag = 'roadstead.dev/attributes'
+/** Value of that tag where deletion protection is among them. */
+export const protectedMark = 'set, protected'
+/** On load balancers whose address is published before targets and listeners stand. */
+export const earlyTag = 'roadstead.dev/early-address'
+
+export interface MarkOptions {
+  /** Tags the user asked for. */
+  extra?: Tags
+  attributes?: Attributes | undefined
+  early?: boolean
+}
+
+export function ownerTags(owner: Owner, key: string, { extra = {}, attributes, early }: MarkOptions = {}): Tags {
+  const names = Object.keys(extra).sort()
+  return {
+    ...extra,
+    [clusterTag]: owner.cluster,
+    [serviceTag]: `${owner.namespace}/${owner.name}`,
+    [uidTag]: owner.uid,
+    [resourceTag]: key,
+    ...(names.length > 0 ? { [extraTag]: names.join(' ') } : {}),
+    ...(attributes
+      ? { [attributesTag]: attributes['deletion_protection.enabled'] === 'true' ? protectedMark : 'set' }
+      : {}),
+    ...(early ? { [earlyTag]: 'true' } : {}),
+  }
+}
+
+export function documentTags(cluster: string, document: DocumentKey, key: string): Tags {
+  return { [clusterTag]: cluster, [documentTag]: document.document, [resourceTag]: key }
+}
+
+/** Whose object it is; undefined without a whole mark, or where it is a document's. */
+export function ownerOfTags(tags: Tags): Owner | undefined {
+  const cluster = tags[clusterTag]
+  const [namespace, name, ...more] = (tags[serviceTag] ?? '').split('/')
+  const uid = tags[uidTag]
+  if (cluster === undefined || uid === undefined || !namespace || !name || more.length > 0) return undefined
+  return { cluster, namespace, name, uid }
+}
+
+/** The document an object belongs to. */
+export function documentOfTags(tags: Tags): { cluster: string; document: DocumentKey } | undefined {
+  const cluster = tags[clusterTag]
+  const document = tags[documentTag]
+  return cluster === undefined || document === undefined
+    ? undefined
+    : { cluster, document: { kind: 'document', document } }
+}
+
+/** The key the object was made under; undefined without a mark. */
+export function keyOfTags(tags: Tags): string | undefined {
+  return tags[resourceTag]
+}
+
+/** What to put on and what to take off so that the wanted tags stand; tags of others stay. */
+export function tagChanges(wanted: Tags, seen: Tags): { put: Tags; remove: string[] } {
+  const put = Object.fromEntries(Object.entries(wanted).filter(([key, value]) => seen[key] !== value))
+  const ours = [...(seen[extraTag] ?? '').split(' '), extraTag, attributesTag, earlyTag]
+  const remove = ours.filter((key) => key !== '' && seen[key] !== undefined && wanted[key] === undefined).sort()
+  return { put, remove }
+}

@@ -1,0 +1,110 @@
+/**
+ * Which instances become targets, and how their health reads. Pure. A node without an instance id is left out by name and stops nobody else;
+ * near a limit of AWS a choice is made that stays the same while nodes come and go: each node has a rank of its own in each Service.
+ */
+import type { LoadBalancerSpec, Reason, Resource, TargetHealth, TargetNode } from '../contract.ts'
+import { digest } from './names.ts'
+import type { Parameters } from './parameters.ts'
+import { aws } from './resources.ts'
+
+/** Registrations (target group and target) in one zone of a load balancer; of all zones when traffic crosses them. */
+const targetsPerZone = 500
+const targetsPerLoadBalancer = 3000
+const targetsPerGroup = 1000
+
+/** `aws:///eu-west-1a/i-0123456789abcdef0` -> `i-0123456789abcdef0`; undefined for Fargate and for what is no instance. */
+export function instanceIdOf(providerId: string): string | undefined {
+  return /^aws:\/\/.*?\/?(i-[a-z0-9-]+)$/.exec(providerId)?.[1]
+}
+
+/** Instance ids, sorted, for a load balancer with so many target groups. */
+export function chooseTargets(
+  { nodes, owner, policy }: LoadBalancerSpec,
+  { maxTargets, crossZone }: Parameters,
+  groups: number,
+): { targets: string[]; notes: Reason[] } {
+  const found = nodes.map(({ name, providerId, zone = '' }) => ({ name, zone, id: instanceIdOf(providerId) }))
+  const named = found.flatMap(({ id, zone }) => (id === undefined ? [] : [{ id, zone }]))
+  const perGroup = Math.max(
+    1,
+    Math.min(targetsPerGroup, maxTargets ?? Infinity, Math.floor(targetsPerLoadBalancer / Math.max(1, groups))),
+  )
+  const perZone = Math.max(1, Math.floor(targetsPerZone / Math.max(1, groups)))
+  const zones = new Map<string, { id: string }[]>()
+  for (const node of named) {
+    const zone = crossZone ? '' : node.zone
+    zones.set(zone, [...(zones.get(zone) ?? []), node])
+  }
+  const rank = ({ id }: { id: string }) => digest([owner.uid, id])
+  const best = (of: { id: string }[], count: number) =>
+    of.length <= count
+      ? of
+      : of
+          .map((node) => ({ node, rank: rank(node) }))
+          .sort((a, b) => (a.rank < b.rank ? -1 : 1))
+          .slice(0, count)
+          .map(({ node }) => node)
+  const chosen = best(
+    [...zones.values()].flatMap((of) => best(of, perZone)),
+    perGroup,
+  )
+  return {
+    targets: [...new Set(chosen.map(({ id }) => id))].sort(),
+    notes: [
+      ...strangers(found.filter(({ id }) => id === undefined).map(({ name }) => name)),
+      ...(chosen.length < named.length ? [limited(chosen.length, named.length, policy)] : []),
+    ],
+  }
+}
+
+function strangers(names: readonly string[]): Reason[] {
+  if (names.length === 0) return []
+  const shown = names.toSorted().slice(0, 10).join(', ') + (names.length > 10 ? ` and ${names.length - 10} more` : '')
+  const message = `no traffic for ${shown}: spec.providerID names no EC2 instance (aws:///<zone>/i-...)`
+  return [{ reason: 'NodeWithoutInstance', message }]
+}
+
+function limited(count: number, all: number, policy: LoadBalancerSpec['policy']): Reason {
+  const local = policy === 'Local' ? '; with externalTrafficPolicy Local, Pods on the others get no traffic' : ''
+  const message = `${count} of ${all} nodes are targets, as many as AWS (or max-targets) allows for the ports of this Service${local}`
+  return { reason: 'TargetsLimited', message }
+}
+
+/** By node: healthy where every target group says so, draining where every one does. */
+export function targetHealth(observed: readonly Resource[], nodes: readonly TargetNode[]): TargetHealth[] {
+  const names = new Map(nodes.map(({ name, providerId }) => [instanceIdOf(providerId) ?? '', name]))
+  const found = new Map<string, TargetHealth>()
+  for (const resource of observed) {
+    const group = aws(resource)
+    if (group.kind !== 'target-group' || group.state === 'deleting') continue
+    const refused = (group.observed?.refused ?? []).map(({ target, reason }) => ({ target, state: 'refused', reason }))
+    const known = new Map([...(group.observed?.health ?? []), ...refused].map((one) => [one.target, one]))
+    for (const target of group.mutable.targets) {
+      if (!known.has(target)) known.set(target, { target, state: 'initial', reason: 'Elb.RegistrationInProgress' })
+    }
+    for (const { target, state, reason } of known.values()) {
+      const id = target.slice(0, target.lastIndexOf(':'))
+      const node = names.get(id) ?? id
+      const one = {
+        node,
+        healthy: state === 'healthy',
+        draining: state === 'draining' || state === 'unhealthy.draining',
+        reason: reason || state,
+      }
+      found.set(node, worse(found.get(node), one))
+    }
+  }
+  return [...found.values()].sort((a, b) => (a.node < b.node ? -1 : 1))
+}
+
+function worse(
+  a: TargetHealth | undefined,
+  b: { node: string; healthy: boolean; draining: boolean; reason: string },
+): TargetHealth {
+  const { node, healthy, draining, reason } = b
+  const one: TargetHealth = { node, healthy, ...(healthy ? {} : { reason }), ...(draining ? { draining } : {}) }
+  if (a === undefined) return one
+  // A registration that drains says nothing about the node's other ones.
+  if (a.draining !== one.draining) return a.draining ? one : a
+  return a.healthy ? one : a
+}
