@@ -64,6 +64,6 @@ export function createFaults(): Faults {
 }
 
 /** For `match`: calls of one action. */
-export function ofAction(action: keyof AwsCloud): Fault['match'] {
+export function ofAction(action: keyof AwsCloud): NonNullable<Fault['match']> {
   return (call) => call.action === action
 }
