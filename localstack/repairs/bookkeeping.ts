@@ -147,7 +147,7 @@ function ec2Calls({ state, now }: RepairContext): Record<string, Keep> {
   const instancesChanged = () => state.instances.clear()
   return {
     CreateSecurityGroup(_call, answer) {
-      state.securityGroups.set(first(answer, 'groupId'), { createdAt: now() })
+      state.securityGroups.set(first(answer, 'groupId'), { createdAt: now(), inboundAtMost: 0 })
     },
     DeleteSecurityGroup({ parameters }) {
       const id = parameters.get('GroupId') ?? ''

@@ -37,7 +37,7 @@ export function loadBalancers(context: RepairContext): Layer {
     if (state.loadBalancers.size >= settings().quotas.loadBalancers)
       refuse('TooManyLoadBalancers', 'The maximum number of load balancers has been reached.')
     await checkSubnets(context, call, next, mappings)
-    await checkGroups(call, next, groups)
+    await checkGroups(context, call, next, groups)
     await checkAddresses(call, next, mappings, parameters.get('Scheme') ?? 'internet-facing')
     const scheme = parameters.get('Scheme') ?? 'internet-facing'
     const answer = await next({ ...call, parameters: changed(parameters, [], { Scheme: scheme }) })
@@ -125,7 +125,7 @@ export function loadBalancers(context: RepairContext): Layer {
       )
     if (known !== undefined && groups.length === 0)
       refuse('InvalidConfigurationRequest', 'You must specify at least one security group')
-    await checkGroups(call, next, groups)
+    await checkGroups(context, call, next, groups)
     return await next(call)
   }
 
@@ -200,8 +200,13 @@ async function checkSubnets(context: RepairContext, call: AwsCall, next: Next, m
     )
 }
 
-async function checkGroups(call: AwsCall, next: Next, groups: readonly string[]): Promise<void> {
-  if (groups.length === 0) return
+async function checkGroups(
+  { state }: RepairContext,
+  call: AwsCall,
+  next: Next,
+  groups: readonly string[],
+): Promise<void> {
+  if (groups.every((id) => state.securityGroups.has(id))) return
   const asked = Object.fromEntries(groups.map((id, index) => [`GroupId.${index + 1}`, id]))
   await ask(call, next, 'ec2', 'DescribeSecurityGroups', asked).catch(() =>
     refuse('InvalidSecurityGroup', `One or more security groups are invalid: ${groups.join(', ')}`),

@@ -41,20 +41,25 @@ export function securityGroups(context: RepairContext): Layer {
     return itemsOf(interfaces, 'networkInterfaceSet').length > 0
   }
 
-  async function authorize(call: AwsCall, next: Next, list: 'ipPermissions' | 'ipPermissionsEgress') {
+  async function authorize(call: AwsCall, next: Next) {
     const id = call.parameters.get('GroupId') ?? ''
     if (hidden(id)) notFound(id)
     const permissions = structures(call.parameters, 'IpPermissions')
     for (const permission of permissions) checkPermission(permission)
     const added = permissions.reduce((count, permission) => count + sourcesOf(permission), 0)
-    const root = await ask(call, next, 'ec2', 'DescribeSecurityGroups', { 'GroupId.1': id })
-    const held = itemsOf(itemsOf(root, 'securityGroupInfo')[0], list).reduce(
-      (count, rule) => count + sourcesIn(rule),
-      0,
-    )
-    if (held + added > settings().quotas.rulesPerSecurityGroup)
-      refuse('RulesPerSecurityGroupLimitExceeded', 'The maximum number of rules per security group has been reached.')
-    return await next(call)
+    const known = state.securityGroups.get(id)
+    const quota = settings().quotas.rulesPerSecurityGroup
+    if (known === undefined || known.inboundAtMost + added > quota) {
+      const root = await ask(call, next, 'ec2', 'DescribeSecurityGroups', { 'GroupId.1': id })
+      const rules = itemsOf(itemsOf(root, 'securityGroupInfo')[0], 'ipPermissions')
+      const held = rules.reduce((count, rule) => count + sourcesIn(rule), 0)
+      if (known !== undefined) known.inboundAtMost = held
+      if (held + added > quota)
+        refuse('RulesPerSecurityGroupLimitExceeded', 'The maximum number of rules per security group has been reached.')
+    }
+    const answer = await next(call)
+    if (answer.code === undefined && known !== undefined) known.inboundAtMost += added
+    return answer
   }
 
   async function describe(call: AwsCall, next: Next) {
@@ -90,13 +95,7 @@ export function securityGroups(context: RepairContext): Layer {
       case 'DescribeSecurityGroups':
         return await describe(call, next)
       case 'AuthorizeSecurityGroupIngress':
-        return await context.exclusive(`rules ${call.parameters.get('GroupId')}`, () =>
-          authorize(call, next, 'ipPermissions'),
-        )
-      case 'AuthorizeSecurityGroupEgress':
-        return await context.exclusive(`rules ${call.parameters.get('GroupId')}`, () =>
-          authorize(call, next, 'ipPermissionsEgress'),
-        )
+        return await context.exclusive(`rules ${call.parameters.get('GroupId')}`, () => authorize(call, next))
       default:
         return await next(call)
     }

@@ -68,11 +68,17 @@ export interface ListenerState {
   extraCertificates: Set<string>
 }
 
+export interface SecurityGroupState {
+  createdAt: number
+  /** At most so many inbound rules: what was counted last and everything added since. Asked for anew only when it reaches the quota. */
+  inboundAtMost: number
+}
+
 export interface CloudState {
   loadBalancers: Map<string, LoadBalancerState>
   targetGroups: Map<string, TargetGroupState>
   listeners: Map<string, ListenerState>
-  securityGroups: Map<string, { createdAt: number }>
+  securityGroups: Map<string, SecurityGroupState>
   /** Security groups of load balancers that are gone: in use until then. */
   lingeringGroups: Map<string, number>
   /** State to report instead of healthy, by instance. */

@@ -48,7 +48,7 @@ export function targets(context: RepairContext): Layer {
     const wanted = named(call, group)
     if (wanted.length === 0) refuse('ValidationError', 'Targets cannot be empty')
     if (group.targetType === 'instance') {
-      const instances = await instancesOf(
+      const instances = await knownInstances(
         call,
         next,
         wanted.map(({ id }) => id),
@@ -78,6 +78,12 @@ export function targets(context: RepairContext): Layer {
     return elbv2Answer(call)
   }
 
+  /** One question at a time: the next finds what the one before learnt. */
+  const knownInstances = async (call: AwsCall, next: Next, ids: readonly string[]) =>
+    ids.every((id) => state.instances.has(id))
+      ? state.instances
+      : await context.exclusive('instances', () => instancesOf(call, next, ids))
+
   /** What is known of these instances; asks for those that are not. One that does not exist is absent. */
   async function instancesOf(call: AwsCall, next: Next, ids: readonly string[]) {
     const unknown = [...new Set(ids)].filter((id) => !state.instances.has(id))
@@ -105,7 +111,7 @@ export function targets(context: RepairContext): Layer {
         ? [...group.targets.values()]
         : wanted.map(({ id, port, key }) => group.targets.get(key) ?? { id, port })
     if (group.targetType === 'instance')
-      await instancesOf(
+      await knownInstances(
         call,
         next,
         shown.map(({ id }) => id),
