@@ -92,6 +92,7 @@ async function work(
     nodes: () => caches.nodes.cache.values(),
     clouds: providers,
     changed(clouds) {
+      for (const provider of providers) if (clouds.includes(provider.name)) provider.nodes?.(window.of(provider.name))
       for (const cloud of clouds) for (const key of placements.inCloud(cloud)) lanes.get(cloud)?.placement.add(key)
     },
   })
@@ -105,7 +106,7 @@ async function work(
         provider,
         placements,
         confirm,
-        nodes: () => window.of(provider.name),
+        nodes: (selector) => window.of(provider.name, selector),
         settled: (key) => serviceQueue.add(key),
         backoff,
       }),

@@ -17,7 +17,7 @@ import type { OperatorMetrics } from './metrics-port.ts'
 export interface CloudLaneDeps {
   provider: Provider
   placements: Placements
-  nodes: () => readonly TargetNode[]
+  nodes: (selector?: Readonly<Record<string, string>>) => readonly TargetNode[]
   confirm: (placement: Placement, signal: AbortSignal) => Promise<boolean>
   settled: (serviceKey: string) => void
   clock: Clock
@@ -67,7 +67,7 @@ export function createCloudLane(deps: CloudLaneDeps): CloudLane {
   return {
     placement,
     contribute(base) {
-      const lowered = provider.lower({ ...base, nodes: deps.nodes() })
+      const lowered = provider.lower({ ...base, nodes: deps.nodes(base.nodeSelector) })
       if (lowered.kind === 'lowered') documents.contribute(base.owner, lowered.fragments)
     },
     async run(signal, onError) {

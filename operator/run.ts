@@ -115,6 +115,7 @@ async function loadProviders(flags: OperatorFlags, metrics: Metrics): Promise<Pr
     flags.providers.map(async ({ name, settings }) => {
       try {
         const provider = metrics.measured(await createProvider(name, settings), clock)
+        if (provider.paced === true) return provider
         return withRetry(withBudget(provider, { clock, ...flags.cloudRate }), { clock, random: Math.random })
       } catch (error) {
         if (error instanceof RangeError) throw new UsageError(`--provider ${name}: ${error.message}`, { cause: error })

@@ -11,6 +11,9 @@ import { annotationPrefix } from './words.ts'
 export interface Overrides {
   healthCheck: { -readonly [K in keyof HealthCheck]?: HealthCheck[K] }
   drainSeconds?: number
+  scheme?: 'public' | 'internal'
+  /** Labels a node must have; '' for any value. */
+  nodeSelector?: Record<string, string>
   /** From the annotation of Kubernetes' own controllers; spec.loadBalancerSourceRanges goes before it. */
   sourceRanges?: string[]
   requestedAddresses?: string[]
@@ -46,6 +49,28 @@ const readers: Readonly<Record<string, Reader>> = {
   'health-check-healthy-threshold': integer(1, 10, (n, { healthCheck }) => (healthCheck.healthyThreshold = n)),
   'health-check-unhealthy-threshold': integer(1, 10, (n, { healthCheck }) => (healthCheck.unhealthyThreshold = n)),
   'drain-seconds': integer(0, 3600, (n, into) => (into.drainSeconds = n)),
+  scheme: {
+    expects: 'internal, or public where the class is',
+    read(value, into) {
+      if (value !== 'public' && value !== 'internal') return false
+      into.scheme = value
+      return true
+    },
+  },
+  'node-selector': {
+    expects: 'labels of the nodes that get traffic, key or key=value, separated by commas',
+    read(value, into) {
+      const labels = value.split(',').map((label) => label.trim())
+      into.nodeSelector = Object.fromEntries(
+        labels.map((label) =>
+          label.includes('=') ? [label.slice(0, label.indexOf('=')), label.slice(label.indexOf('=') + 1)] : [label, ''],
+        ),
+      )
+      return labels.every((label) =>
+        /^([a-z0-9.-]{1,253}\/)?[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?(=[\w.-]{0,63})?$/.test(label),
+      )
+    },
+  },
   addresses: {
     expects: 'one or two IP addresses, separated by a comma',
     read(value, into) {

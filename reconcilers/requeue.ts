@@ -75,12 +75,16 @@ const table: Record<CloudErrorKind, Requeue> = {
   },
 }
 
+const tellsRequest: ReadonlySet<CloudErrorKind> = new Set(['quota', 'denied', 'invalid'])
+
 export interface Interpretation {
   /** For the queue's retry: at least this many milliseconds. */
   waitMs: number
   reason: string
   /** Stable over retries: no request ids, so that nothing is written again for the same failure. */
   message: string
+  /** The cloud's id of this very call, where people may need it to ask the cloud's support or its audit log. */
+  requestId: string | undefined
   event: Requeue['event']
 }
 
@@ -93,6 +97,7 @@ export function interpret(error: CloudError): Interpretation {
     waitMs: Math.max(own, (error.retryAfterSeconds ?? 0) * seconds),
     reason: error.reason ?? row.reason,
     message: `${error.message}${code}; ${row.advice}`,
+    requestId: tellsRequest.has(error.kind) ? error.requestId : undefined,
     event: row.event === 'sync-failed' && error.reason !== undefined ? 'specific' : row.event,
   }
 }

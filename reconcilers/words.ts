@@ -20,6 +20,8 @@ export const conditionTypes = {
   ready: `${group}/Ready`,
   /** Reason: the policy whose health checks are in effect everywhere. The node proxy waits for it. */
   trafficPolicy: `${group}/ExternalTrafficPolicy`,
+  /** Everything is as asked, and still there is something to know: a node left out, ports opened wider. Absent when there is nothing. */
+  notice: `${group}/Notice`,
   /** core/v1: some port could not be provisioned (KEP-1435). */
   portsError: 'LoadBalancerPortsError',
 } as const

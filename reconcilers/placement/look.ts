@@ -49,8 +49,20 @@ export function lookOutcome(
 }
 
 /** The cloud could not be asked, or refused: what was seen before still counts. */
-export function failedOutcome(placement: Placement, { reason, message, event }: Interpretation): Outcome {
-  return { ...carriedOver(placement), state: 'Failed', reason, message, event, ports: [], reasons: [] }
+export function failedOutcome(placement: Placement, { reason, message, requestId, event }: Interpretation): Outcome {
+  const before = placement.outcome
+  const told = requestId === undefined ? message : `${message} (request ${requestId})`
+  // The same refusal has another request id each time; the first one stays, so that nothing is written again.
+  const same = before?.state === 'Failed' && before.reason === reason && before.message.startsWith(message)
+  return {
+    ...carriedOver(placement),
+    state: 'Failed',
+    reason,
+    message: same ? before.message : told,
+    event,
+    ports: [],
+    reasons: [],
+  }
 }
 
 /** The cloud cannot do what the Service asks for; nothing is provisioned half, what stands stays. */

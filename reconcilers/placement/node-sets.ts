@@ -20,9 +20,14 @@ export interface CloudOfNodes {
 
 /**
  * `last`: the sets before. Where every node of a cloud is excluded, those of the last set that still exist stay; where none of them does
- * (or nothing is known, after a restart), all nodes of the cloud.
+ * (or nothing is known, after a restart), all nodes of the cloud. `labelKeys`: labels that a selector somewhere asks for.
  */
-export function nodeSets(nodes: Iterable<Node>, clouds: readonly CloudOfNodes[], last: NodeSets | undefined): NodeSets {
+export function nodeSets(
+  nodes: Iterable<Node>,
+  clouds: readonly CloudOfNodes[],
+  last: NodeSets | undefined,
+  labelKeys: ReadonlySet<string> = new Set(),
+): NodeSets {
   const byCloud = new Map<string, Node[]>(clouds.map(({ name }) => [name, []]))
   for (const node of nodes) byCloud.get(cloudOfNode(node, clouds) ?? '')?.push(node)
   const sets = new Map<string, readonly TargetNode[]>()
@@ -33,10 +38,21 @@ export function nodeSets(nodes: Iterable<Node>, clouds: readonly CloudOfNodes[],
     const chosen = eligible.length > 0 ? eligible : kept.length > 0 ? kept : own
     sets.set(
       cloud,
-      chosen.map(targetNode).toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+      chosen.map((node) => targetNode(node, labelKeys)).toSorted((a, b) => (a.name < b.name ? -1 : 1)),
     )
   }
   return sets
+}
+
+/** Those with the labels; '' stands for any value. */
+export function selectNodes(
+  nodes: readonly TargetNode[],
+  selector: Readonly<Record<string, string>>,
+): readonly TargetNode[] {
+  const wanted = Object.entries(selector)
+  return nodes.filter(({ labels = {} }) =>
+    wanted.every(([key, value]) => Object.hasOwn(labels, key) && (value === '' || labels[key] === value)),
+  )
 }
 
 /** The label decides, then the providerID; undefined: no cloud of ours. */
@@ -59,12 +75,14 @@ function isFalse(text: string): boolean {
   return ['0', 'f', 'F', 'false', 'FALSE', 'False'].includes(text)
 }
 
-function targetNode(node: Node): TargetNode {
+function targetNode(node: Node, labelKeys: ReadonlySet<string>): TargetNode {
+  const labels = Object.entries(node.metadata.labels ?? {}).filter(([key]) => labelKeys.has(key))
   const zone = node.metadata.labels?.[zoneLabel]
   return {
     name: node.metadata.name ?? '',
     providerId: node.spec?.providerID ?? '',
     addresses: (node.status?.addresses ?? []).filter(({ type }) => type === 'InternalIP').map(({ address }) => address),
     ...(zone === undefined ? {} : { zone }),
+    ...(labels.length === 0 ? {} : { labels: Object.fromEntries(labels) }),
   }
 }

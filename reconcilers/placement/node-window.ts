@@ -6,12 +6,12 @@ import type { Clock } from '../../kube/clock.ts'
 import type { Node } from '../../kube/objects.ts'
 import type { Json, TargetNode } from '../../providers/contract.ts'
 import { jsonEqual } from '../../providers/json-equal.ts'
-import { nodeSets } from './node-sets.ts'
+import { nodeSets, selectNodes } from './node-sets.ts'
 import type { CloudOfNodes, NodeSets } from './node-sets.ts'
 
 export interface NodeWindow {
-  /** The targets of a cloud as of the last window. */
-  of(cloud: string): readonly TargetNode[]
+  /** The targets of a cloud as of the last window; with a selector, those it selects. An unchanged set is the same array. */
+  of(cloud: string, selector?: Readonly<Record<string, string>>): readonly TargetNode[]
   /** Call on every node event. */
   noticed(): void
   /** Takes the sets now and ends the window; for the start. */
@@ -31,11 +31,14 @@ export interface NodeWindowOptions {
 export function createNodeWindow({ clock, windowMs, nodes, clouds, changed }: NodeWindowOptions): NodeWindow {
   let sets: NodeSets | undefined
   let cancel: (() => void) | undefined
+  /** Labels that a selector has asked for. */
+  const labelKeys = new Set<string>()
+  const selections = new WeakMap<readonly TargetNode[], Map<string, readonly TargetNode[]>>()
   const take = () => {
     cancel?.()
     cancel = undefined
     const before = sets
-    const after = nodeSets(nodes(), clouds, before)
+    const after = nodeSets(nodes(), clouds, before, labelKeys)
     const differing = [...after.keys()].filter((cloud) => !sameTargets(before?.get(cloud), after.get(cloud)))
     // An unchanged set keeps its identity: thousands of specs share one array.
     sets = new Map(
@@ -44,7 +47,21 @@ export function createNodeWindow({ clock, windowMs, nodes, clouds, changed }: No
     if (differing.length > 0) changed(differing)
   }
   return {
-    of: (cloud) => sets?.get(cloud) ?? [],
+    of(cloud, selector) {
+      const fresh = Object.keys(selector ?? {}).filter((key) => !labelKeys.has(key))
+      if (fresh.length > 0) {
+        for (const key of fresh) labelKeys.add(key)
+        take()
+      }
+      const all = sets?.get(cloud) ?? []
+      if (selector === undefined) return all
+      const known = selections.get(all) ?? new Map<string, readonly TargetNode[]>()
+      selections.set(all, known)
+      const key = JSON.stringify(Object.entries(selector).sort(([a], [b]) => (a < b ? -1 : 1)))
+      const chosen = known.get(key) ?? selectNodes(all, selector)
+      known.set(key, chosen)
+      return chosen
+    },
     noticed() {
       cancel ??= clock.after(windowMs, take)
     },
@@ -60,6 +77,6 @@ function sameTargets(a: readonly TargetNode[] | undefined, b: readonly TargetNod
   return a !== undefined && b !== undefined && jsonEqual(a.map(asJson), b.map(asJson))
 }
 
-function asJson({ addresses, ...rest }: TargetNode): Json {
-  return { ...rest, addresses }
+function asJson({ addresses, labels = {}, ...rest }: TargetNode): Json {
+  return { ...rest, addresses, labels }
 }

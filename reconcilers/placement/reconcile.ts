@@ -28,7 +28,7 @@ export interface PlacementDeps {
   provider: Provider
   placements: Placements
   documents: Documents
-  nodes: () => readonly TargetNode[]
+  nodes: (selector?: Readonly<Record<string, string>>) => readonly TargetNode[]
   /** A fresh read: does the API server's Service still ask for exactly this of this cloud (or, with nothing wanted, no longer)? */
   confirm: (placement: Placement, signal: AbortSignal) => Promise<boolean>
   /** The outcome changed: the Service's status may have to. */
@@ -60,7 +60,7 @@ export function placementReconciler(deps: PlacementDeps) {
     try {
       return await (base === undefined
         ? release(deps, placement, signal)
-        : provision(deps, placement, { ...base, nodes: deps.nodes() }, signal))
+        : provision(deps, placement, { ...base, nodes: deps.nodes(base.nodeSelector) }, signal))
     } catch (error) {
       if (!(error instanceof CloudError)) throw error
       return failed(deps, placement, error)

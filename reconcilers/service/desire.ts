@@ -21,7 +21,10 @@ import { didYouMean } from '../near-matches.ts'
 import { chooseClass } from './class-choice.ts'
 
 /** A placement's spec before its cloud's nodes are known. */
-export type PlacementBase = Omit<LoadBalancerSpec, 'nodes'>
+export type PlacementBase = Omit<LoadBalancerSpec, 'nodes'> & {
+  /** Labels that nodes must have to get traffic; '' for any value. */
+  nodeSelector?: Readonly<Record<string, string>>
+}
 
 interface CloudPlacement {
   cloud: string
@@ -87,6 +90,7 @@ export function desire(service: Service, around: Surroundings): Desire {
     ...(annotations.ok ? [] : annotations.reasons),
     ...(ranges.ok ? [] : [ranges.reason]),
     ...(addresses.ok ? [] : [addresses.reason]),
+    ...(annotations.ok ? schemeMistakes(annotations.value, className, spec) : []),
   ]
   if (reasons.length > 0 || !annotations.ok || !ranges.ok || !addresses.ok) return invalid(reasons)
 
@@ -94,7 +98,7 @@ export function desire(service: Service, around: Surroundings): Desire {
   const common: Omit<PlacementBase, 'parameters'> = {
     owner: ownerOf(service, around.cluster),
     className,
-    scheme: spec.scheme,
+    scheme: annotations.value.scheme ?? spec.scheme,
     families: service.spec.ipFamilies ?? ['IPv4'],
     ports: loadBalancerPorts(service),
     policy: service.spec.externalTrafficPolicy ?? 'Cluster',
@@ -103,6 +107,7 @@ export function desire(service: Service, around: Surroundings): Desire {
     affinity: affinityOf(service),
     requestedAddresses: addresses.value,
     ...(drainSeconds === undefined ? {} : { drainSeconds }),
+    ...(annotations.value.nodeSelector === undefined ? {} : { nodeSelector: annotations.value.nodeSelector }),
   }
   const placements = present.map(({ name, parameters }) => {
     const keys = Object.keys(around.features(name)?.parameters ?? {})
@@ -150,6 +155,13 @@ function permission(service: Service, className: string, spec: LoadBalancerClass
     return [{ reason: 'LimitExceeded', message }]
   }
   return []
+}
+
+/** A Service may ask for less exposure than its class gives, not for more. */
+function schemeMistakes({ scheme }: Overrides, className: string, spec: LoadBalancerClassSpec): Reason[] {
+  if (scheme !== 'public' || spec.scheme === 'public') return []
+  const message = `LoadBalancerClass ${className} makes internal load balancers; recreate the Service with a class of scheme public`
+  return [{ reason: 'SchemeNotAllowed', message }]
 }
 
 function portMistakes(service: Service, className: string, spec: LoadBalancerClassSpec): Reason[] {

@@ -38,7 +38,13 @@ export interface ServiceView {
 export function statusOf(input: StatusInput): ServiceView {
   const { service, clouds, previous } = input
   const placements = clouds.map(({ cloud, outcome }) => placementStatus(cloud, outcome, previousOf(previous, cloud)))
-  const findings = [accepted(input), ...serving(input, placements), ...trafficPolicy(input), ...portsError(input)]
+  const findings = [
+    accepted(input),
+    ...serving(input, placements),
+    ...trafficPolicy(input),
+    ...portsError(input),
+    ...notice(input),
+  ]
   const ready = findings.find(({ type }) => type === conditionTypes.ready)
   const programmed = findings.find(({ type }) => type === conditionTypes.programmed)
   return {
@@ -174,6 +180,24 @@ function portsError({ clouds }: StatusInput): Finding[] {
   const message = errors.map(({ protocol, port, error }) => `${protocol} ${port}: ${error}`).join('; ')
   const reason = mixed ? 'LoadBalancerMixedProtocolNotSupported' : 'PortsNotProvisioned'
   return [{ type: conditionTypes.portsError, status: 'True', reason, message }]
+}
+
+/** What was noted last stays while a cloud has not answered. */
+function notice({ service, clouds }: StatusInput): Finding[] {
+  const type = conditionTypes.notice
+  const standing = conditionOf(service.status?.conditions, type)
+  if (standing && clouds.some(({ outcome }) => outcome === undefined)) {
+    return [{ type, status: standing.status, reason: standing.reason, message: standing.message }]
+  }
+  const notes = clouds.flatMap(({ cloud, outcome }) =>
+    (outcome?.notes ?? []).map(({ reason, message }) => ({
+      reason,
+      message: clouds.length === 1 ? message : `${cloud}: ${message}`,
+    })),
+  )
+  const [first] = notes
+  if (first === undefined) return []
+  return [{ type, status: 'True', reason: first.reason, message: notes.map(({ message }) => message).join('; ') }]
 }
 
 function failedPorts(outcome: Outcome | undefined) {
