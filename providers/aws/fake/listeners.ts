@@ -65,11 +65,8 @@ export function listenerActions(account: Account): Actions {
     },
     createListener(input) {
       const { loadBalancerArn, protocol, port, defaultActions, tags, ...tls } = input
-      const loadBalancer = found(
-        account.loadBalancers.get(loadBalancerArn),
-        'LoadBalancerNotFound',
-        `Load balancer '${loadBalancerArn}' not found`,
-      )
+      const stands = account.loadBalancers.get(loadBalancerArn) !== undefined
+      demand(stands, 'LoadBalancerNotFound', `Load balancer '${loadBalancerArn}' not found`)
       demand(Number.isInteger(port) && port >= 1 && port <= 65_535, 'ValidationError', `Port '${port}' is not valid`)
       const own = account.listeners.values().filter((each) => each.loadBalancerArn === loadBalancerArn)
       const wanted: ListenerState = {
@@ -92,25 +89,28 @@ export function listenerActions(account: Account): Actions {
       const most = account.quotas.listenersPerLoadBalancer
       demand(own.length < most, 'TooManyListeners', `The maximum number of listeners (${most}) has been reached`)
       checkForward(account, wanted)
-      const udp = protocol === 'UDP' || protocol === 'TCP_UDP'
-      demand(
-        !udp || loadBalancer.ipAddressType === 'ipv4' || loadBalancer.prefixForSourceNat === 'on',
-        'InvalidConfigurationRequest',
-        'UDP on a dualstack load balancer needs a prefix for source NAT',
-      )
+      checkSourceNat(account, wanted)
       return save({ ...wanted, arn: `${loadBalancerArn.replace(':loadbalancer/', ':listener/')}/${account.newId(16)}` })
     },
-    modifyListener({ listenerArn, certificates, sslPolicy, alpnPolicy, defaultActions }) {
+    modifyListener({ listenerArn, protocol, certificates, sslPolicy, alpnPolicy, defaultActions }) {
       const before = at(listenerArn)
-      const tls = {
-        certificates: certificates ?? before.certificates.map((certificateArn) => ({ certificateArn })),
-        ...((sslPolicy ?? before.sslPolicy) === undefined ? {} : { sslPolicy: sslPolicy ?? before.sslPolicy }),
-        alpnPolicy: alpnPolicy ?? before.alpnPolicy,
+      const after = {
+        ...before,
+        protocol: protocol ?? before.protocol,
+        targetGroupArn: defaultActions === undefined ? before.targetGroupArn : forwardedTo(defaultActions),
       }
-      const targetGroupArn = defaultActions === undefined ? before.targetGroupArn : forwardedTo(defaultActions)
-      const after = { ...before, ...tlsOf(account, before.protocol, tls), targetGroupArn }
-      if (targetGroupArn !== before.targetGroupArn) checkForward(account, after)
-      return save(after)
+      const isTls = after.protocol === 'TLS'
+      const kept = isTls ? before : { certificates: [], sslPolicy: undefined, alpnPolicy: [] }
+      const tls = tlsOf(account, after.protocol, {
+        certificates: certificates ?? kept.certificates.map((certificateArn) => ({ certificateArn })),
+        sslPolicy: sslPolicy ?? kept.sslPolicy,
+        alpnPolicy: alpnPolicy ?? kept.alpnPolicy,
+      })
+      checkForward(account, after)
+      checkSourceNat(account, after)
+      const hasTimeout = after.protocol === 'TCP'
+      const attributes = hasTimeout ? { ...defaultsOf(listenerAttributes), ...before.attributes } : {}
+      return save({ ...after, ...tls, attributes, extraCertificates: isTls ? before.extraCertificates : [] })
     },
     deleteListener({ listenerArn }) {
       at(listenerArn)
@@ -251,6 +251,17 @@ function checkForward(account: Account, { loadBalancerArn, protocol, targetGroup
       loadBalancerArn,
       registered(account, targetGroupArn).map(({ id }) => id),
     )
+}
+
+/** UDP needs addresses of its own towards IPv4 targets when clients come over IPv6 as well. */
+function checkSourceNat(account: Account, { loadBalancerArn, protocol }: ListenerState): void {
+  const loadBalancer = account.loadBalancers.get(loadBalancerArn)
+  const isUdp = protocol === 'UDP' || protocol === 'TCP_UDP'
+  demand(
+    !isUdp || loadBalancer?.ipAddressType === 'ipv4' || loadBalancer?.prefixForSourceNat === 'on',
+    'InvalidConfigurationRequest',
+    'UDP on a dualstack load balancer needs a prefix for source NAT',
+  )
 }
 
 function describe(state: ListenerState): Listener {
