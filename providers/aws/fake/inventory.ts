@@ -19,19 +19,22 @@ export function inventoryOf(account: Account, seeded: ReadonlySet<string>): stri
         ...(seeded.has(groupId) ? [] : [line('security-group', name, sorted(tags))]),
         ...rules.map((each) => `rule of ${name}: ${rule(each)}`),
       ]),
-    ...account.loadBalancers.values().map(({ arn: _, dnsName: __, createdAt: ___, ...rest }) =>
+    ...account.loadBalancers.values().map((rest) =>
       line('load-balancer', rest.name, {
         ...rest,
+        arn: '',
+        dnsName: '',
+        createdAt: 0,
         attributes: sorted(rest.attributes),
         tags: sorted(rest.tags),
         securityGroups: rest.securityGroups.map(groupName),
       }),
     ),
     ...account.targetGroups.values().map((group) => {
-      const { arn, usedSince, unusedSince: _, attributes, tags, healthCheck, ...rest } = group
+      const { arn, usedSince, unusedSince, attributes, tags, healthCheck, ...rest } = group
       return line('target-group', rest.name, {
         ...rest,
-        used: usedSince !== undefined,
+        used: usedSince !== undefined && unusedSince === undefined,
         healthCheck: sorted(healthCheck),
         attributes: sorted(attributes),
         tags: sorted(tags),
@@ -45,9 +48,10 @@ export function inventoryOf(account: Account, seeded: ReadonlySet<string>): stri
       const drains = group !== undefined && target.deregisteredAt !== undefined && !isGone(account, group, target)
       return drains ? [`draining ${group.name} ${target.id}:${target.port}`] : []
     }),
-    ...account.listeners.values().map(({ arn: _, loadBalancerArn, targetGroupArn, ...rest }) =>
+    ...account.listeners.values().map(({ loadBalancerArn, targetGroupArn, ...rest }) =>
       line('listener', `${loadBalancerName(loadBalancerArn)}:${rest.port}`, {
         ...rest,
+        arn: '',
         attributes: sorted(rest.attributes),
         tags: sorted(rest.tags),
         targetGroup: targetGroupName(targetGroupArn),
