@@ -31,6 +31,10 @@ const commands: Record<string, Command> = {
     summary: 'the per-node proxy process',
     load: async () => (await import('../proxy/run.ts')).run,
   },
+  analyze: {
+    summary: 'what Services of other controllers become, and what is wrong with ours',
+    load: async () => (await import('./analyze.ts')).run,
+  },
   apiserver: {
     summary: 'the sandbox API server alone, without controllers',
     load: async () => (await import('../sandbox/apiserver/command.ts')).run,

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { projectRoot } from '../source-files.ts'
 
-const names = ['up', 'tour', 'sandbox', 'operator', 'proxy', 'apiserver', 'balancer']
+const names = ['up', 'tour', 'sandbox', 'operator', 'proxy', 'analyze', 'apiserver', 'balancer']
 
 export async function commandsPage(): Promise<string> {
   const texts = await Promise.all(names.map(helpOf))

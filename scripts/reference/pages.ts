@@ -1,4 +1,5 @@
 /** The generated files of docs/reference/ and of the chart: file name -> text. Everything comes from the code that does the work. */
+import { analysisPage } from './analysis.ts'
 import { chartFiles } from './chart.ts'
 import { commandsPage } from './commands.ts'
 import { customResourcesPage } from './custom-resources.ts'
@@ -9,6 +10,7 @@ const generatedNote = '<!-- Written by `npm run docs` from the code. Do not edit
 
 export async function referencePages(): Promise<Map<string, string>> {
   const pages: [string, string][] = [
+    ['docs/reference/analysis.md', analysisPage()],
     ['docs/reference/commands.md', await commandsPage()],
     ['docs/reference/custom-resources.md', await customResourcesPage()],
     ['docs/reference/metrics.md', await metricsPage()],
