@@ -201,10 +201,11 @@ export interface Elbv2 {
     },
     signal: AbortSignal,
   ): Promise<{ listeners: readonly Listener[] }>
-  /** What is left out stays as it is. */
+  /** What is left out stays as it is. A change of protocol comes with a target group of that protocol. */
   modifyListener(
     input: {
       listenerArn: string
+      protocol?: ListenerProtocol
       certificates?: readonly { certificateArn: string }[]
       sslPolicy?: string
       alpnPolicy?: readonly string[]

@@ -1,0 +1,321 @@
+/**
+ * One step, one AWS call. A create looks first whether an object of that name stands: with our mark the step is done, with another one it is
+ * OwnedByOther and nothing is touched. An update is the difference between `from` and `resource`. Deleting what is gone is done.
+ */
+import type { Owner, Step } from '../contract.ts'
+import { CloudError, ownerKey } from '../contract.ts'
+import type { Discovery } from './discovery.ts'
+import type { Inventory } from './inventory.ts'
+import type { LoadBalancerRecord, ListenerRecord, Mark, SecurityGroupRecord, TargetGroupRecord } from './records.ts'
+import { pairsOf } from './records.ts'
+import { aws } from './resources.ts'
+import type {
+  AwsResource,
+  ListenerResource,
+  LoadBalancerResource,
+  NodeAccessGroupResource,
+  SecurityGroupResource,
+  TargetGroupResource,
+} from './resources.ts'
+import { documentOfTags } from './tags.ts'
+import {
+  updateListener,
+  updateLoadBalancer,
+  updateNodeRules,
+  updateSecurityGroup,
+  updateTags,
+  updateTargetGroup,
+} from './updates.ts'
+
+export interface Tools {
+  inventory: Inventory
+  discovery: Discovery
+}
+
+/** A name that was not in a list so old is free, but for races that AWS itself refuses. */
+const nameAgeMs = 60_000
+const groupDescription = 'Roadstead load balancer'
+
+/** Throws CloudError. */
+export async function execute(tools: Tools, { verb, resource, ...step }: Step, signal: AbortSignal): Promise<void> {
+  const target = aws(resource)
+  if (verb === 'create') return create(tools, target, signal)
+  if (verb === 'delete') return remove(tools, target, signal)
+  const from = 'from' in step ? aws(step.from) : target
+  if (from.kind === 'node-rules' && target.kind === 'node-rules') return updateNodeRules(tools, from, target, signal)
+  const id = idOf(tools, target)
+  if (id === undefined) throw missing(target.kind, nameOf(target))
+  if (from.kind === 'security-group' && target.kind === 'security-group') {
+    await updateSecurityGroup(tools, id, from, target, signal)
+  } else if (from.kind === 'load-balancer' && target.kind === 'load-balancer') {
+    await updateLoadBalancer(tools, id, from, target, signal)
+  } else if (from.kind === 'target-group' && target.kind === 'target-group') {
+    await updateTargetGroup(tools, id, from, target, signal)
+  } else if (from.kind === 'listener' && target.kind === 'listener') {
+    await updateListener(tools, id, from, target, signal)
+  }
+  if (from.kind !== 'node-rules' && target.kind !== 'node-rules') await updateTags(tools, id, from, target, signal)
+}
+
+async function create(tools: Tools, target: AwsResource, signal: AbortSignal): Promise<void> {
+  switch (target.kind) {
+    case 'security-group':
+    case 'node-access-group':
+      return createGroup(tools, target, signal)
+    case 'load-balancer':
+      return createLoadBalancer(tools, target, signal)
+    case 'target-group':
+      return createTargetGroup(tools, target, signal)
+    case 'listener':
+      return createListener(tools, target, signal)
+    case 'node-rules':
+      return updateNodeRules(tools, { ...target, mutable: { rules: [] } }, target, signal)
+  }
+}
+
+async function createGroup(
+  { inventory, discovery }: Tools,
+  target: SecurityGroupResource | NodeAccessGroupResource,
+  signal: AbortSignal,
+): Promise<void> {
+  const { name } = target.immutable
+  await inventory.listed(signal)
+  const standing = inventory.securityGroupNamed(name)
+  if (standing !== undefined) return mine('security group', name, standing, target)
+  const vpcId = await discovery.vpcId(signal)
+  try {
+    await inventory.cloud.createSecurityGroup(
+      {
+        groupName: name,
+        description: groupDescription,
+        vpcId,
+        tagSpecifications: [{ resourceType: 'security-group', tags: pairsOf(target.mutable.tags) }],
+      },
+      signal,
+    )
+  } catch (error) {
+    if (!(error instanceof CloudError && error.code === 'InvalidGroup.Duplicate')) throw error
+    // The list holds only marked groups, and may lag: either ours from a call whose answer was lost, or somebody else's.
+    inventory.stale('securityGroups')
+    await inventory.listed(signal)
+    const other = inventory.securityGroupNamed(name)
+    if (other === undefined) throw ownedByOther('security group', name)
+    mine('security group', name, other, target)
+  }
+}
+
+async function createLoadBalancer(tools: Tools, target: LoadBalancerResource, signal: AbortSignal): Promise<void> {
+  const { inventory, discovery } = tools
+  const { name } = target.immutable
+  const { mutable } = target
+  await inventory.listed(signal, nameAgeMs)
+  const standing = inventory.loadBalancerNamed(name)
+  if (standing !== undefined) return mine('load balancer', name, standing, target)
+  const dualStack = mutable.ipAddressType === 'dualstack'
+  const securityGroups = groupIds(tools, mutable.securityGroups)
+  const subnets = await discovery.subnets({ scheme: mutable.scheme, dualStack, named: mutable.subnets }, signal)
+  const { allocationIds, privateIpv4Addresses, ipv6Addresses } = mutable
+  const subnetMappings = subnets.map(({ subnetId }, index) => ({
+    subnetId,
+    ...field('allocationId', allocationIds[index]),
+    ...field('privateIpv4Address', privateIpv4Addresses[index]),
+    ...field('ipv6Address', ipv6Addresses[index]),
+  }))
+  const given = Math.max(allocationIds.length, privateIpv4Addresses.length, ipv6Addresses.length)
+  if (given > 0 && given !== subnets.length) {
+    const message = `${given} addresses are given for ${subnets.length} subnets (${subnets.map(({ subnetId }) => subnetId).join(', ')}); give one for each, or name the subnets`
+    throw new CloudError('invalid', message, { reason: 'AddressCount' })
+  }
+  try {
+    await inventory.cloud.createLoadBalancer(
+      {
+        name,
+        scheme: mutable.scheme,
+        ipAddressType: mutable.ipAddressType,
+        subnetMappings,
+        ...(securityGroups.length > 0 ? { securityGroups } : {}),
+        ...(mutable.sourceNat ? { enablePrefixForIpv6SourceNat: 'on' as const } : {}),
+        tags: pairsOf(mutable.tags),
+      },
+      signal,
+    )
+  } catch (error) {
+    if (error instanceof CloudError && /Subnet|VPC/i.test(error.code ?? '')) discovery.forget()
+    if (!(error instanceof CloudError && error.code === 'DuplicateLoadBalancerName')) throw error
+    inventory.stale('loadBalancers')
+    await inventory.listed(signal, nameAgeMs)
+    const other = inventory.loadBalancerNamed(name)
+    if (other === undefined) throw error
+    mine('load balancer', name, other, target)
+  }
+}
+
+async function createTargetGroup(
+  { inventory, discovery }: Tools,
+  target: TargetGroupResource,
+  signal: AbortSignal,
+): Promise<void> {
+  const { name } = target.immutable
+  const { healthCheck, port, protocol, tags } = target.mutable
+  await inventory.listed(signal, nameAgeMs)
+  const standing = inventory.targetGroupNamed(name)
+  if (standing !== undefined) return mine('target group', name, standing, target)
+  const vpcId = await discovery.vpcId(signal)
+  try {
+    await inventory.cloud.createTargetGroup(
+      {
+        name,
+        protocol,
+        port,
+        vpcId,
+        targetType: 'instance',
+        healthCheckProtocol: healthCheck.protocol,
+        healthCheckPort: healthCheck.port,
+        ...(healthCheck.protocol === 'TCP'
+          ? {}
+          : { healthCheckPath: healthCheck.path, matcher: { httpCode: healthCheck.codes } }),
+        healthCheckIntervalSeconds: healthCheck.intervalSeconds,
+        healthCheckTimeoutSeconds: healthCheck.timeoutSeconds,
+        healthyThresholdCount: healthCheck.healthyThreshold,
+        unhealthyThresholdCount: healthCheck.unhealthyThreshold,
+        tags: pairsOf(tags),
+      },
+      signal,
+    )
+  } catch (error) {
+    if (!(error instanceof CloudError && error.code === 'DuplicateTargetGroupName')) throw error
+    inventory.stale('targetGroups')
+    await inventory.listed(signal, nameAgeMs)
+    const other = inventory.targetGroupNamed(name)
+    if (other === undefined) throw error
+    mine('target group', name, other, target)
+  }
+}
+
+async function createListener(tools: Tools, target: ListenerResource, signal: AbortSignal): Promise<void> {
+  const { inventory } = tools
+  const { loadBalancer, port } = target.immutable
+  const { protocol, targetGroup, certificates, sslPolicy, alpn, tags } = target.mutable
+  const balancer = inventory.loadBalancerNamed(loadBalancer)
+  const group = inventory.targetGroupNamed(targetGroup)
+  if (balancer === undefined) throw missing('load balancer', loadBalancer)
+  if (group === undefined) throw missing('target group', targetGroup)
+  mine('load balancer', loadBalancer, balancer, target)
+  mine('target group', targetGroup, group, target)
+  if (listenerOn(balancer, port) !== undefined) return
+  const [certificateArn] = certificates
+  try {
+    await inventory.cloud.createListener(
+      {
+        loadBalancerArn: balancer.loadBalancer.loadBalancerArn,
+        protocol,
+        port,
+        ...(certificateArn === undefined ? {} : { certificates: [{ certificateArn }] }),
+        ...(sslPolicy === '' ? {} : { sslPolicy }),
+        ...(alpn === '' ? {} : { alpnPolicy: [alpn] }),
+        defaultActions: [{ type: 'forward', targetGroupArn: group.group.targetGroupArn }],
+        tags: pairsOf(tags),
+      },
+      signal,
+    )
+  } catch (error) {
+    // Whatever listens on our load balancer is ours: the next look sees it and says what it should become.
+    if (!(error instanceof CloudError && error.code === 'DuplicateListener')) throw error
+  }
+}
+
+async function remove(tools: Tools, target: AwsResource, signal: AbortSignal): Promise<void> {
+  const { cloud } = tools.inventory
+  if (target.kind === 'node-rules') {
+    return updateNodeRules(tools, target, { ...target, mutable: { rules: [] } }, signal)
+  }
+  const id = target.id ?? idOf(tools, target)
+  if (id === undefined) return
+  switch (target.kind) {
+    case 'security-group':
+    case 'node-access-group':
+      return cloud.deleteSecurityGroup({ groupId: id }, signal)
+    case 'load-balancer':
+      return cloud.deleteLoadBalancer({ loadBalancerArn: id }, signal)
+    case 'target-group':
+      return cloud.deleteTargetGroup({ targetGroupArn: id }, signal)
+    case 'listener':
+      return cloud.deleteListener({ listenerArn: id }, signal)
+  }
+}
+
+/** ARN or id of what stands under the resource's name; the one it was seen with where the name is not known. Throws OwnedByOther. */
+function idOf({ inventory }: Tools, target: AwsResource): string | undefined {
+  const { immutable } = target
+  switch (target.kind) {
+    case 'security-group':
+    case 'node-access-group': {
+      const record = inventory.securityGroupNamed(target.immutable.name)
+      if (record !== undefined) mine('security group', target.immutable.name, record, target)
+      return record?.group.groupId ?? target.id
+    }
+    case 'load-balancer': {
+      const record = inventory.loadBalancerNamed(target.immutable.name)
+      if (record !== undefined) mine('load balancer', target.immutable.name, record, target)
+      return record?.loadBalancer.loadBalancerArn ?? target.id
+    }
+    case 'target-group': {
+      const record = inventory.targetGroupNamed(target.immutable.name)
+      if (record !== undefined) mine('target group', target.immutable.name, record, target)
+      return record?.group.targetGroupArn ?? target.id
+    }
+    case 'listener': {
+      const balancer = inventory.loadBalancerNamed(target.immutable.loadBalancer)
+      if (balancer !== undefined) mine('load balancer', target.immutable.loadBalancer, balancer, target)
+      return (balancer && listenerOn(balancer, target.immutable.port))?.listener.listenerArn ?? target.id
+    }
+    case 'node-rules':
+      return String(immutable['groupId'])
+  }
+}
+
+function listenerOn({ listeners }: LoadBalancerRecord, port: number): ListenerRecord | undefined {
+  return [...(listeners?.value.values() ?? [])].find(
+    ({ deletedAt, listener }) => deletedAt === undefined && listener.port === port,
+  )
+}
+
+/** Ids of groups given by id, or by the name of one of ours. */
+export function groupIds({ inventory }: Tools, groups: readonly string[]): string[] {
+  return groups.map((group) => {
+    if (group.startsWith('sg-')) return group
+    const found = inventory.securityGroupNamed(group)
+    if (found === undefined) throw missing('security group', group)
+    return found.group.groupId
+  })
+}
+
+type AnyRecord = LoadBalancerRecord | TargetGroupRecord | SecurityGroupRecord
+
+/** Throws OwnedByOther unless the record carries the mark of the resource's owner or document. */
+function mine(what: string, name: string, { tags, owner }: Mark & AnyRecord, target: AwsResource): void {
+  const whose: Owner | { document: string } = target.owner
+  const same =
+    'document' in whose
+      ? documentOfTags(tags?.value ?? {})?.document.document === whose.document
+      : owner !== undefined && ownerKey(owner) === ownerKey(whose)
+  if (!same) throw ownedByOther(what, name)
+}
+
+function ownedByOther(what: string, name: string): CloudError {
+  const message = `there is a ${what} ${name} that does not carry this Service's mark; it stays as it is. Delete or rename it, or give this cluster another --cluster-id`
+  return new CloudError('conflict', message, { reason: 'OwnedByOther' })
+}
+
+function missing(what: string, name: string): CloudError {
+  return new CloudError('not-found', `${what} ${name} does not exist (any more)`)
+}
+
+function nameOf({ key, immutable }: AwsResource): string {
+  const name: unknown = immutable['name']
+  return typeof name === 'string' ? name : key
+}
+
+function field<K extends string, V>(name: K, value: V | undefined): { [key in K]?: V } {
+  return (value === undefined ? {} : { [name]: value }) as { [key in K]?: V }
+}

@@ -1,0 +1,320 @@
+/** The inventory's records as the resources of resources.ts: what a look has seen. Pure but for the records it is given. */
+import type { DocumentKey, Owner } from '../contract.ts'
+import { ownerKey } from '../contract.ts'
+import type { TargetGroup } from './elbv2.ts'
+import type { Owned } from './inventory.ts'
+import { nodeAccessGroupName } from './names.ts'
+import { portsInUse } from './node-rules.ts'
+import type { LoadBalancerRecord, ListenerRecord, Records, SecurityGroupRecord, TargetGroupRecord } from './records.ts'
+import { targetKey } from './records.ts'
+import { clusterOf, keys } from './resources.ts'
+import type {
+  AwsResource,
+  HealthCheckShape,
+  ListenerResource,
+  LoadBalancerResource,
+  NodeAccessGroupResource,
+  NodeRulesResource,
+  SecurityGroupResource,
+  Tags,
+  TargetGroupResource,
+} from './resources.ts'
+import { linesOf } from './rules.ts'
+import { clusterTag, documentOfTags, keyOfTags } from './tags.ts'
+
+/** A target that AWS did not take is not offered again for so many looks. */
+const refusedLooks = 2
+
+export interface Sight {
+  records: Records
+  now: number
+  lookMs: number
+}
+
+export function seenResources(owner: Owner, owned: Owned, sight: Sight): AwsResource[] {
+  return [
+    ...owned.securityGroups.map((record) => securityGroup(owner, record)),
+    ...owned.loadBalancers.map((record) => loadBalancer(owner, record, sight)),
+    ...owned.targetGroups.map((record) => targetGroup(owner, record, sight)),
+    ...owned.loadBalancers.flatMap((record) => listeners(owner, record, sight)),
+  ]
+}
+
+function securityGroup(owner: Owner, record: SecurityGroupRecord): SecurityGroupResource {
+  const { group } = record
+  const { ours, others } = linesOf(group.ipPermissions)
+  return {
+    kind: 'security-group',
+    key: keyOf(record, keys.securityGroup),
+    owner,
+    needs: [],
+    immutable: { name: group.groupName },
+    mutable: { rules: ours, tags: tagsOf(record) },
+    id: group.groupId,
+    state: record.deletedAt === undefined ? 'ready' : 'deleting',
+    observed: { vpcId: group.vpcId, others },
+  }
+}
+
+function loadBalancer(owner: Owner, record: LoadBalancerRecord, { records }: Sight): LoadBalancerResource {
+  const { loadBalancer: seen, attributes } = record
+  const groups = seen.securityGroups.map((id) => groupOfOurs(records, id, owner.cluster)?.group.groupName ?? id)
+  const own = seen.securityGroups.some((id) => {
+    const holder = records.securityGroups.get(id)?.owner
+    return holder !== undefined && ownerKey(holder) === ownerKey(owner)
+  })
+  const privateLink = seen.enforceSecurityGroupInboundRulesOnPrivateLinkTraffic
+  return {
+    kind: 'load-balancer',
+    key: keyOf(record, keys.loadBalancer),
+    owner,
+    needs: own ? [keys.securityGroup] : [],
+    immutable: { name: seen.loadBalancerName },
+    mutable: {
+      scheme: seen.scheme,
+      ipAddressType: seen.ipAddressType,
+      subnets: seen.availabilityZones.map(({ subnetId }) => subnetId),
+      ...addressesOf(record),
+      sourceNat: seen.enablePrefixForIpv6SourceNat === 'on',
+      securityGroups: groups.sort(),
+      ...(privateLink === undefined ? {} : { privateLinkRules: privateLink }),
+      ...(attributes === undefined ? {} : { attributes: attributes.value }),
+      tags: tagsOf(record),
+    },
+    id: seen.loadBalancerArn,
+    state: loadBalancerState(record),
+    observed: {
+      dnsName: seen.dnsName,
+      zoneId: seen.canonicalHostedZoneId ?? '',
+      vpcId: seen.vpcId,
+      state: seen.state.code,
+      reason: seen.state.reason ?? '',
+      subnetIds: seen.availabilityZones.map(({ subnetId }) => subnetId),
+    },
+  }
+}
+
+function addressesOf({ loadBalancer: { availabilityZones } }: LoadBalancerRecord) {
+  const all = availabilityZones.flatMap(({ loadBalancerAddresses }) => loadBalancerAddresses)
+  return {
+    allocationIds: all.flatMap(({ allocationId }) => allocationId ?? []),
+    privateIpv4Addresses: all.flatMap(({ privateIpv4Address }) => privateIpv4Address ?? []),
+    ipv6Addresses: all.flatMap(({ ipv6Address }) => ipv6Address ?? []),
+  }
+}
+
+/** One that has failed serves nobody and never will: it stays pending, with AWS's reason. */
+function loadBalancerState({
+  deletedAt,
+  loadBalancer: { state },
+}: LoadBalancerRecord): 'ready' | 'pending' | 'deleting' {
+  if (deletedAt !== undefined) return 'deleting'
+  return state.code === 'provisioning' || state.code === 'failed' ? 'pending' : 'ready'
+}
+
+function listeners(owner: Owner, record: LoadBalancerRecord, { records }: Sight): ListenerResource[] {
+  const state = loadBalancerState(record)
+  if (state === 'deleting') return []
+  return [...(record.listeners?.value.values() ?? [])]
+    .filter(({ deletedAt }) => deletedAt === undefined)
+    .map((each) => {
+      const { listener, attributes } = each
+      const arn = listener.defaultActions.find(({ targetGroupArn }) => targetGroupArn !== undefined)?.targetGroupArn
+      const group = arn === undefined ? undefined : records.targetGroups.get(arn)
+      const [certificate] = listener.certificates
+      const others = (each.certificates?.value ?? []).filter((one) => one !== certificate?.certificateArn)
+      const tls = listener.protocol === 'TLS'
+      return {
+        kind: 'listener',
+        key: keys.listener(listener.port),
+        owner,
+        needs: [
+          keyOf(record, keys.loadBalancer),
+          ...(group === undefined ? [] : [keyOf(group, keys.targetGroup(listener.port))]),
+        ],
+        immutable: { loadBalancer: record.loadBalancer.loadBalancerName, port: listener.port },
+        mutable: {
+          protocol: listener.protocol,
+          targetGroup: group?.group.targetGroupName ?? nameInArn(arn ?? ''),
+          certificates: tls ? [...(certificate === undefined ? [] : [certificate.certificateArn]), ...others] : [],
+          sslPolicy: tls ? (listener.sslPolicy ?? '') : '',
+          alpn: listener.alpnPolicy[0] === 'None' ? '' : (listener.alpnPolicy[0] ?? ''),
+          ...(attributes === undefined ? {} : { attributes: attributes.value }),
+          tags: tagsOf(each),
+        },
+        id: listener.listenerArn,
+        state,
+        observed: { loadBalancerArn: listener.loadBalancerArn },
+      }
+    })
+}
+
+/** `arn:aws:elasticloadbalancing:<region>:<account>:targetgroup/<name>/<id>`. */
+function nameInArn(arn: string): string {
+  return arn.split('/')[1] ?? ''
+}
+
+function targetGroup(owner: Owner, record: TargetGroupRecord, { records, now, lookMs }: Sight): TargetGroupResource {
+  const { group, health, attributes, deletedAt } = record
+  const standing = (health?.value ?? []).filter(({ targetHealth }) => !isDraining(targetHealth.state))
+  const refused = [...record.refused]
+    .filter(([, { at }]) => now - at < lookMs * refusedLooks)
+    .map(([target, { reason }]) => ({ target, reason }))
+  return {
+    kind: 'target-group',
+    key: keyOf(record, keys.targetGroup(group.port)),
+    owner,
+    needs: [],
+    immutable: { name: group.targetGroupName },
+    mutable: {
+      protocol: group.protocol,
+      port: group.port,
+      healthCheck: healthCheckOf(group),
+      targets: standing.map(({ target }) => targetKey(target)).sort(),
+      ...(attributes === undefined ? {} : { attributes: attributes.value }),
+      tags: tagsOf(record),
+    },
+    id: group.targetGroupArn,
+    state: deletedAt === undefined ? 'ready' : 'deleting',
+    observed: {
+      ...(health === undefined
+        ? {}
+        : {
+            health: health.value.map(({ target, targetHealth }) => ({
+              target: targetKey(target),
+              state: targetHealth.state,
+              reason: targetHealth.description ?? targetHealth.reason ?? '',
+            })),
+          }),
+      ...(refused.length > 0 ? { refused } : {}),
+      vpcId: group.vpcId,
+      loadBalancers: forwarding(records, group),
+    },
+  }
+}
+
+function isDraining(state: string): boolean {
+  return state === 'draining' || state === 'unhealthy.draining'
+}
+
+/** ARNs; of load balancers whose listeners are known by these, of the others by what AWS said of the group. */
+function forwarding({ loadBalancers }: Records, { targetGroupArn, loadBalancerArns }: TargetGroup): string[] {
+  return [...loadBalancers.values()]
+    .filter(({ deletedAt, listeners: known, loadBalancer: { loadBalancerArn } }) => {
+      if (deletedAt !== undefined) return false
+      if (known === undefined) return loadBalancerArns.includes(loadBalancerArn)
+      return [...known.value.values()].some((each) => each.deletedAt === undefined && forwardsTo(each, targetGroupArn))
+    })
+    .map(({ loadBalancer: { loadBalancerArn } }) => loadBalancerArn)
+    .sort()
+}
+
+function forwardsTo({ listener }: ListenerRecord, arn: string): boolean {
+  return listener.defaultActions.some(({ targetGroupArn }) => targetGroupArn === arn)
+}
+
+function healthCheckOf(group: TargetGroup): HealthCheckShape {
+  const http = group.healthCheckProtocol !== 'TCP'
+  return {
+    protocol: group.healthCheckProtocol,
+    port: group.healthCheckPort,
+    path: http ? (group.healthCheckPath ?? '') : '',
+    intervalSeconds: group.healthCheckIntervalSeconds,
+    timeoutSeconds: group.healthCheckTimeoutSeconds,
+    healthyThreshold: group.healthyThresholdCount,
+    unhealthyThreshold: group.unhealthyThresholdCount,
+    codes: http ? (group.matcher?.httpCode ?? '') : '',
+  }
+}
+
+/** The shared document: the group that all load balancers carry, and our rules in each group of the nodes. */
+export function seenDocument(
+  document: DocumentKey,
+  nodeGroups: readonly SecurityGroupRecord[],
+  sight: Sight,
+): (NodeAccessGroupResource | NodeRulesResource)[] {
+  const { records } = sight
+  const cluster = clusterOf(document)
+  const groups = accessGroups(records, cluster)
+  const used = new Map<string, { owner: Owner; ports: Set<string> }>()
+  for (const record of records.targetGroups.values()) {
+    const { owner } = record
+    if (owner === undefined || owner.cluster !== cluster || record.deletedAt !== undefined) continue
+    const entry = used.get(ownerKey(owner)) ?? { owner, ports: new Set() }
+    for (const port of portsOf(owner, record, sight)) entry.ports.add(port)
+    used.set(ownerKey(owner), entry)
+  }
+  const fragments = [...used.values()]
+    .toSorted((a, b) => (ownerKey(a.owner) < ownerKey(b.owner) ? -1 : 1))
+    .map(({ owner, ports }) => [{ ...owner }, [...ports].sort()] as const)
+  const inUse = [...new Set(fragments.flatMap(([, ports]) => ports))].sort()
+  const ids = new Set(groups.map(({ group }) => group.groupId))
+  return [
+    ...groups.map(
+      (record): NodeAccessGroupResource => ({
+        kind: 'node-access-group',
+        key: keys.nodeAccessGroup,
+        owner: document,
+        needs: [],
+        immutable: { name: record.group.groupName },
+        mutable: { tags: tagsOf(record) },
+        id: record.group.groupId,
+        state: record.deletedAt === undefined ? 'ready' : 'deleting',
+        observed: { vpcId: record.group.vpcId, fragments },
+      }),
+    ),
+    ...nodeGroups.map(({ group }): NodeRulesResource => {
+      const { rules, others } = nodeRules(group.ipPermissions, ids)
+      return {
+        kind: 'node-rules',
+        key: keys.nodeRules(group.groupId),
+        owner: document,
+        needs: [keys.nodeAccessGroup],
+        immutable: { groupId: group.groupId },
+        mutable: { rules },
+        id: group.groupId,
+        state: 'ready',
+        observed: { inUse, others },
+      }
+    }),
+  ]
+}
+
+/** Targets that were not read yet are taken to be on the port the group was made with. */
+function portsOf(owner: Owner, record: TargetGroupRecord, sight: Sight): string[] {
+  const resource = targetGroup(owner, record, sight)
+  const { mutable } = resource
+  return portsInUse(
+    record.health === undefined ? { mutable: { ...mutable, targets: [`unread:${mutable.port}`] } } : resource,
+  )
+}
+
+/** `tcp/30080` of rules whose source is one of these groups; how many others there are. */
+function nodeRules(permissions: SecurityGroupRecord['group']['ipPermissions'], sources: ReadonlySet<string>) {
+  const { ours, others } = linesOf(permissions)
+  const mine = [...ours, ...others].filter((line) => sources.has(line.split(' ')[2] ?? ''))
+  const rules = mine.map((line) => line.split(' ').slice(0, 2).join('/'))
+  return { rules: [...new Set(rules)].sort(), others: ours.length + others.length - mine.length }
+}
+
+/** Groups of a cluster's document that stand, or are being deleted. */
+export function accessGroups({ securityGroups }: Records, cluster: string): SecurityGroupRecord[] {
+  return [...securityGroups.values()].filter(
+    ({ tags, group }) =>
+      group.groupName === nodeAccessGroupName(cluster) && documentOfTags(tags?.value ?? {})?.cluster === cluster,
+  )
+}
+
+/** A group with the mark of this cluster. */
+function groupOfOurs({ securityGroups }: Records, id: string, cluster: string): SecurityGroupRecord | undefined {
+  const record = securityGroups.get(id)
+  return record?.tags?.value[clusterTag] === cluster ? record : undefined
+}
+
+function keyOf({ tags }: { tags: { value: Tags } | undefined }, otherwise: string): string {
+  return keyOfTags(tags?.value ?? {}) ?? otherwise
+}
+
+function tagsOf({ tags }: { tags: { value: Tags } | undefined }): Tags {
+  return Object.fromEntries(Object.entries(tags?.value ?? {}).filter(([key]) => !key.startsWith('aws:')))
+}

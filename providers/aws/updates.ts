@@ -1,0 +1,259 @@
+/**
+ * Updates as AWS calls: what differs between the seen and the wanted object, a call for each thing that differs (refine gives steps in which
+ * one does). Rules and targets are sent as differences, so that what others changed meanwhile stays.
+ */
+import { CloudError } from '../contract.ts'
+import { groupIds } from './execute.ts'
+import type { Tools } from './execute.ts'
+import type { IpPermission } from './ec2.ts'
+import { rulesHeld, withoutRules } from './permissions.ts'
+import { pairsOf, targetOf } from './records.ts'
+import { clusterOf } from './resources.ts'
+import type {
+  AwsResource,
+  Attributes,
+  ListenerResource,
+  LoadBalancerResource,
+  NodeRulesResource,
+  SecurityGroupResource,
+  TargetGroupResource,
+} from './resources.ts'
+import { permissionsOf, ruleLine } from './rules.ts'
+import { accessGroups } from './seen.ts'
+
+export async function updateSecurityGroup(
+  tools: Tools,
+  groupId: string,
+  from: SecurityGroupResource,
+  to: SecurityGroupResource,
+  signal: AbortSignal,
+): Promise<void> {
+  await changeRules(tools, groupId, differences(from.mutable.rules, to.mutable.rules), signal)
+}
+
+export async function updateNodeRules(
+  tools: Tools,
+  from: NodeRulesResource,
+  to: NodeRulesResource,
+  signal: AbortSignal,
+): Promise<void> {
+  const { added, gone } = differences(from.mutable.rules, to.mutable.rules)
+  if (added.length === 0 && gone.length === 0) return
+  const { owner } = to
+  if (!('document' in owner)) throw new CloudError('invalid', 'node rules belong to a shared document')
+  const [source] = accessGroups(tools.inventory.records, clusterOf(owner)).filter((one) => one.deletedAt === undefined)
+  if (source === undefined)
+    throw new CloudError('not-found', "the group of the cluster's load balancers does not exist")
+  const line = (rule: string) => {
+    const [protocol = '', port = ''] = rule.split('/')
+    return ruleLine(protocol, port, source.group.groupId)
+  }
+  await changeRules(tools, to.immutable.groupId, { added: added.map(line), gone: gone.map(line) }, signal)
+}
+
+/** Authorise before revoke. */
+async function changeRules(
+  tools: Tools,
+  groupId: string,
+  { added, gone }: { added: readonly string[]; gone: readonly string[] },
+  signal: AbortSignal,
+): Promise<void> {
+  const { cloud } = tools.inventory
+  if (added.length > 0) {
+    const ipPermissions = permissionsOf(added)
+    try {
+      await cloud.authorizeSecurityGroupIngress({ groupId, ipPermissions }, signal)
+    } catch (error) {
+      // All or nothing: one that stands refuses the others.
+      if (!(error instanceof CloudError && error.code === 'InvalidPermission.Duplicate')) throw error
+      const missing = withoutRules(ipPermissions, await rulesOf(tools, groupId, signal))
+      if (missing.length > 0) await cloud.authorizeSecurityGroupIngress({ groupId, ipPermissions: missing }, signal)
+    }
+  }
+  if (gone.length > 0) {
+    const ipPermissions = permissionsOf(gone)
+    try {
+      await cloud.revokeSecurityGroupIngress({ groupId, ipPermissions }, signal)
+    } catch (error) {
+      if (!(error instanceof CloudError && error.kind === 'not-found')) throw error
+      const left = rulesHeld(await rulesOf(tools, groupId, signal), ipPermissions)
+      if (left.length > 0) await cloud.revokeSecurityGroupIngress({ groupId, ipPermissions: left }, signal)
+    }
+  }
+}
+
+/** As they stand now; none when the group is gone. */
+async function rulesOf({ inventory }: Tools, groupId: string, signal: AbortSignal): Promise<readonly IpPermission[]> {
+  const filters = [{ name: 'group-id', values: [groupId] }]
+  const { securityGroups } = await inventory.cloud.describeSecurityGroups({ filters }, signal)
+  return securityGroups[0]?.ipPermissions ?? []
+}
+
+export async function updateLoadBalancer(
+  tools: Tools,
+  loadBalancerArn: string,
+  { mutable: from, observed }: LoadBalancerResource,
+  { mutable: to }: LoadBalancerResource,
+  signal: AbortSignal,
+): Promise<void> {
+  const { cloud } = tools.inventory
+  const { ipAddressType } = to
+  if (from.ipAddressType !== ipAddressType) await cloud.setIpAddressType({ loadBalancerArn, ipAddressType }, signal)
+  const subnets = to.subnets.length > 0 ? to.subnets : (observed?.subnetIds ?? from.subnets)
+  if (!sameItems(from.subnets, to.subnets) || from.sourceNat !== to.sourceNat) {
+    const enablePrefixForIpv6SourceNat = to.sourceNat ? ('on' as const) : ('off' as const)
+    await cloud.setSubnets(
+      {
+        loadBalancerArn,
+        subnetMappings: subnets.map((subnetId) => ({ subnetId })),
+        ...(from.sourceNat === to.sourceNat ? {} : { enablePrefixForIpv6SourceNat }),
+      },
+      signal,
+    )
+  }
+  if (!sameItems(from.securityGroups, to.securityGroups) || from.privateLinkRules !== to.privateLinkRules) {
+    await cloud.setSecurityGroups(
+      {
+        loadBalancerArn,
+        securityGroups: groupIds(tools, to.securityGroups),
+        ...(to.privateLinkRules === undefined
+          ? {}
+          : { enforceSecurityGroupInboundRulesOnPrivateLinkTraffic: to.privateLinkRules }),
+      },
+      signal,
+    )
+  }
+  const attributes = changed(from.attributes, to.attributes)
+  if (attributes.length > 0) await cloud.modifyLoadBalancerAttributes({ loadBalancerArn, attributes }, signal)
+}
+
+export async function updateTargetGroup(
+  tools: Tools,
+  targetGroupArn: string,
+  { mutable: from }: TargetGroupResource,
+  { mutable: to }: TargetGroupResource,
+  signal: AbortSignal,
+): Promise<void> {
+  const { cloud } = tools.inventory
+  const { healthCheck } = to
+  if (JSON.stringify(Object.entries(from.healthCheck).sort()) !== JSON.stringify(Object.entries(healthCheck).sort())) {
+    await cloud.modifyTargetGroup(
+      {
+        targetGroupArn,
+        healthCheckProtocol: healthCheck.protocol,
+        healthCheckPort: healthCheck.port,
+        ...(healthCheck.protocol === 'TCP'
+          ? {}
+          : { healthCheckPath: healthCheck.path, matcher: { httpCode: healthCheck.codes } }),
+        healthCheckIntervalSeconds: healthCheck.intervalSeconds,
+        healthCheckTimeoutSeconds: healthCheck.timeoutSeconds,
+        healthyThresholdCount: healthCheck.healthyThreshold,
+        unhealthyThresholdCount: healthCheck.unhealthyThreshold,
+      },
+      signal,
+    )
+  }
+  const attributes = changed(from.attributes, to.attributes)
+  if (attributes.length > 0) await cloud.modifyTargetGroupAttributes({ targetGroupArn, attributes }, signal)
+  const { added, gone } = differences(from.targets, to.targets)
+  if (added.length > 0) await register(tools, targetGroupArn, added, signal)
+  if (gone.length > 0) await cloud.deregisterTargets({ targetGroupArn, targets: gone.map(targetOf) }, signal)
+}
+
+/** One target that AWS does not take refuses all of a call: it is remembered, and the others are registered without it. */
+async function register(
+  tools: Tools,
+  targetGroupArn: string,
+  keys: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  const { inventory } = tools
+  try {
+    await inventory.cloud.registerTargets({ targetGroupArn, targets: keys.map(targetOf) }, signal)
+  } catch (error) {
+    if (!(error instanceof CloudError && error.code === 'InvalidTarget')) throw error
+    const named = keys.filter((key) => error.message.includes(targetOf(key).id))
+    const bad = named.length > 0 ? named : keys.length === 1 ? keys : []
+    const record = inventory.records.targetGroups.get(targetGroupArn)
+    for (const key of bad) record?.refused.set(key, { at: inventory.now(), reason: error.message })
+    const rest = keys.filter((key) => !bad.includes(key))
+    if (bad.length > 0 && rest.length > 0) await register(tools, targetGroupArn, rest, signal)
+    if (bad.length > 0) return
+    const half = Math.ceil(keys.length / 2)
+    await register(tools, targetGroupArn, keys.slice(0, half), signal)
+    await register(tools, targetGroupArn, keys.slice(half), signal)
+  }
+}
+
+export async function updateListener(
+  tools: Tools,
+  listenerArn: string,
+  { mutable: from }: ListenerResource,
+  { mutable: to }: ListenerResource,
+  signal: AbortSignal,
+): Promise<void> {
+  const { cloud } = tools.inventory
+  const [first, ...others] = to.certificates
+  const [before, ...othersBefore] = from.certificates
+  const change = {
+    ...(from.protocol === to.protocol ? {} : { protocol: to.protocol }),
+    ...(first === before || first === undefined ? {} : { certificates: [{ certificateArn: first }] }),
+    ...(from.sslPolicy === to.sslPolicy || to.sslPolicy === '' ? {} : { sslPolicy: to.sslPolicy }),
+    ...(from.alpn === to.alpn || to.protocol !== 'TLS' ? {} : { alpnPolicy: [to.alpn === '' ? 'None' : to.alpn] }),
+    ...(from.targetGroup === to.targetGroup ? {} : { defaultActions: [forward(tools, to.targetGroup)] }),
+  }
+  if (Object.keys(change).length > 0) await cloud.modifyListener({ listenerArn, ...change }, signal)
+  // ModifyListener leaves the other certificates alone; they go with TLS itself.
+  const { added, gone } = to.protocol === 'TLS' ? differences(othersBefore, others) : { added: [], gone: [] }
+  const certificates = (arns: readonly string[]) => arns.map((certificateArn) => ({ certificateArn }))
+  if (added.length > 0) {
+    await cloud.addListenerCertificates({ listenerArn, certificates: certificates(added) }, signal)
+  }
+  const removable = gone.filter((arn) => arn !== first)
+  if (removable.length > 0) {
+    await cloud.removeListenerCertificates({ listenerArn, certificates: certificates(removable) }, signal)
+  }
+  const attributes = changed(from.attributes, to.attributes)
+  if (attributes.length > 0) await cloud.modifyListenerAttributes({ listenerArn, attributes }, signal)
+}
+
+function forward({ inventory }: Tools, targetGroup: string) {
+  const found = inventory.targetGroupNamed(targetGroup)
+  if (found === undefined) throw new CloudError('not-found', `target group ${targetGroup} does not exist (any more)`)
+  return { type: 'forward' as const, targetGroupArn: found.group.targetGroupArn }
+}
+
+export async function updateTags(
+  { inventory: { cloud } }: Tools,
+  id: string,
+  from: Exclude<AwsResource, NodeRulesResource>,
+  to: Exclude<AwsResource, NodeRulesResource>,
+  signal: AbortSignal,
+): Promise<void> {
+  const put = changed(from.mutable.tags, to.mutable.tags)
+  const gone = Object.keys(from.mutable.tags).filter((key) => to.mutable.tags[key] === undefined)
+  const ec2 = to.kind === 'security-group' || to.kind === 'node-access-group'
+  if (put.length > 0) {
+    await (ec2
+      ? cloud.createTags({ resources: [id], tags: put }, signal)
+      : cloud.addTags({ resourceArns: [id], tags: put }, signal))
+  }
+  if (gone.length === 0) return
+  await (ec2
+    ? cloud.deleteTags({ resources: [id], tags: gone.map((key) => ({ key })) }, signal)
+    : cloud.removeTags({ resourceArns: [id], tagKeys: gone }, signal))
+}
+
+function differences(from: readonly string[], to: readonly string[]): { added: string[]; gone: string[] } {
+  const before = new Set(from)
+  const after = new Set(to)
+  return { added: to.filter((item) => !before.has(item)), gone: from.filter((item) => !after.has(item)) }
+}
+
+function changed(from: Attributes = {}, to: Attributes = {}): { key: string; value: string }[] {
+  return pairsOf(Object.fromEntries(Object.entries(to).filter(([key, value]) => from[key] !== value)))
+}
+
+function sameItems(a: readonly string[], b: readonly string[]): boolean {
+  return JSON.stringify(a.toSorted()) === JSON.stringify(b.toSorted())
+}
