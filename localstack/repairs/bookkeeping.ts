@@ -47,6 +47,7 @@ function loadBalancerCalls(context: RepairContext): Record<string, Keep> {
       const gone = state.loadBalancers.get(arn)
       if (gone === undefined) return
       state.loadBalancers.delete(arn)
+      state.attributes.delete(arn)
       const until = now() + settings().securityGroupLingerMs
       for (const group of gone.securityGroups) state.lingeringGroups.set(group, until)
       for (const listener of listenersOf(state, arn)) forget(context, listener.arn)
@@ -86,7 +87,6 @@ function targetGroupCalls({ state, now }: RepairContext): Record<string, Keep> {
         healthCheckPort: parameters.get('HealthCheckPort') ?? 'traffic-port',
         targetType: parameters.get('TargetType') ?? 'instance',
         parameters: new Map(parameters),
-        attributes: new Map(),
         targets: new Map(),
         lingersUntil: 0,
         attachedAt: undefined,
@@ -102,7 +102,9 @@ function targetGroupCalls({ state, now }: RepairContext): Record<string, Keep> {
       group.healthCheckPort = parameters.get('HealthCheckPort') ?? group.healthCheckPort
     },
     DeleteTargetGroup({ parameters }) {
-      state.targetGroups.delete(parameters.get('TargetGroupArn') ?? '')
+      const arn = parameters.get('TargetGroupArn') ?? ''
+      state.targetGroups.delete(arn)
+      state.attributes.delete(arn)
     },
   }
 }
@@ -171,6 +173,7 @@ function forget(context: RepairContext, listenerArn: string): void {
   const listener = context.state.listeners.get(listenerArn)
   if (listener === undefined) return
   context.state.listeners.delete(listenerArn)
+  context.state.attributes.delete(listenerArn)
   detach(context, listener.targetGroups)
 }
 

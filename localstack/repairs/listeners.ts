@@ -1,5 +1,5 @@
 /**
- * Listeners as AWS has them: one per port, TLS with a certificate, a protocol that fits the target group, a target group for one load
+ * Listeners as AWS has them: one per port (the same settings again: the same listener), TLS with a certificate, a protocol that fits the target group, a target group for one load
  * balancer only; ModifyListener changes protocol, certificates and ALPN as well. Certificates of listeners are kept here.
  */
 import { refuse } from '../answer.ts'
@@ -29,8 +29,13 @@ export function listeners(context: RepairContext): Layer {
     const protocol = parameters.get('Protocol') ?? ''
     const others = listenersOf(state, balancer)
     if (!(port >= 1 && port <= 65535)) refuse('ValidationError', `Port '${port}' must be between 1 and 65535`)
-    if (others.some((listener) => listener.port === port))
-      refuse('DuplicateListener', 'A listener already exists on this port for this load balancer')
+    const same = others.find((listener) => listener.port === port)
+    if (same !== undefined) {
+      if (wantedText(call) !== settingsTextOf(same))
+        refuse('DuplicateListener', 'A listener already exists on this port for this load balancer')
+      const described = await describe({ ...call, action: 'DescribeListeners', parameters: byArn(same.arn) }, next)
+      return { ...described, body: described.body.replaceAll('DescribeListeners', call.action) }
+    }
     if (others.length >= settings().quotas.listenersPerLoadBalancer)
       refuse('TooManyListeners', 'The maximum number of listeners has been reached.')
     checkProtocol(protocol, forwardedTo(parameters), balancer)
@@ -127,6 +132,7 @@ export function listeners(context: RepairContext): Layer {
   function addCertificates(call: AwsCall) {
     const listener = known(call)
     const added = certificateArns(call)
+    if (listener.protocol !== 'TLS') refuse('ValidationError', 'Only TLS listeners have certificates')
     for (const arn of added) checkCertificate(arn)
     const all = new Set(listenersOf(state, listener.loadBalancerArn).flatMap((other) => [...other.extraCertificates]))
     for (const arn of added) all.add(arn)
@@ -174,6 +180,29 @@ export function listeners(context: RepairContext): Layer {
         return await next(call)
     }
   }
+}
+
+const byArn = (arn: string) =>
+  new Map([
+    ['Action', 'DescribeListeners'],
+    ['Version', '2015-12-01'],
+    ['ListenerArns.member.1', arn],
+  ])
+
+/** Equal texts: equal settings, so that creating again gives the same listener (API reference, CreateListener). */
+function wantedText({ parameters }: AwsCall): string {
+  return JSON.stringify([
+    parameters.get('Protocol'),
+    forwardedTo(parameters),
+    parameters.get('SslPolicy') ?? '',
+    strings(parameters, 'AlpnPolicy.member'),
+    parameters.get('Certificates.member.1.CertificateArn') ?? '',
+  ])
+}
+
+function settingsTextOf(listener: ListenerState): string {
+  const { protocol, targetGroups, sslPolicy = '', alpnPolicy, defaultCertificate = '' } = listener
+  return JSON.stringify([protocol, targetGroups, sslPolicy, alpnPolicy, defaultCertificate])
 }
 
 const certificateArns = ({ parameters }: AwsCall) =>

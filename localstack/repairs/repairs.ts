@@ -2,6 +2,7 @@
 import type { Layer } from '../layer.ts'
 import type { Settings } from '../settings.ts'
 import { arnForm } from './arn-form.ts'
+import { attributes } from './attributes.ts'
 import { bookkeeping } from './bookkeeping.ts'
 import { listeners } from './listeners.ts'
 import { loadBalancers } from './load-balancers.ts'
@@ -17,6 +18,7 @@ const table = {
   'target-groups': targetGroups,
   targets,
   listeners,
+  attributes,
   'security-groups': securityGroups,
   // Innermost, and always together: the others see AWS's names and rely on the books.
   'arn-form': () => arnForm,

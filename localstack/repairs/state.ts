@@ -39,7 +39,6 @@ export interface TargetGroupState {
   targetType: string
   /** The parameters of its creation, kept up to date by ModifyTargetGroup. */
   parameters: Parameters
-  attributes: Map<string, string>
   /** id and port -> target. */
   targets: Map<string, TargetState>
   /** In use until then although no listener points to it. */
@@ -78,6 +77,8 @@ export interface CloudState {
   loadBalancers: Map<string, LoadBalancerState>
   targetGroups: Map<string, TargetGroupState>
   listeners: Map<string, ListenerState>
+  /** What was set, by ARN. */
+  attributes: Map<string, Map<string, string>>
   securityGroups: Map<string, SecurityGroupState>
   /** Security groups of load balancers that are gone: in use until then. */
   lingeringGroups: Map<string, number>
@@ -100,6 +101,7 @@ export function emptyState(): CloudState {
     loadBalancers: new Map(),
     targetGroups: new Map(),
     listeners: new Map(),
+    attributes: new Map(),
     securityGroups: new Map(),
     lingeringGroups: new Map(),
     health: new Map(),

@@ -1,31 +1,14 @@
 /**
  * Target groups as AWS has them: created again with the same settings they are the same group, the load balancers they belong to follow
- * the listeners, in use for a while after these are gone, the attributes of a Network Load Balancer's groups, checked numbers, pages.
+ * the listeners, in use for a while after these are gone, checked numbers, pages.
  */
 import { refuse } from '../answer.ts'
-import { type AwsCall, changed, strings, structures } from '../aws-call.ts'
+import { type AwsCall, changed, strings } from '../aws-call.ts'
 import type { Layer, Next } from '../layer.ts'
 import { element, leaf, printXml, put, textOf, type XmlElement } from '../xml.ts'
-import { elbv2Answer, resultOf, rewritten } from './ask.ts'
+import { resultOf, rewritten } from './ask.ts'
 import { putPage, wholeList } from './pages.ts'
-import { loadBalancersOf, type RepairContext, settingsText, type TargetGroupState } from './state.ts'
-
-/** Attributes of target groups of Network Load Balancers and their defaults: API reference, TargetGroupAttribute. */
-const attributeDefaults: Readonly<Record<string, string>> = {
-  'deregistration_delay.timeout_seconds': '300',
-  'deregistration_delay.connection_termination.enabled': 'false',
-  'load_balancing.cross_zone.enabled': 'use_load_balancer_configuration',
-  'preserve_client_ip.enabled': 'true',
-  'proxy_protocol_v2.enabled': 'false',
-  'stickiness.enabled': 'false',
-  'stickiness.type': 'source_ip',
-  'target_group_health.dns_failover.minimum_healthy_targets.count': '1',
-  'target_group_health.dns_failover.minimum_healthy_targets.percentage': 'off',
-  'target_group_health.unhealthy_state_routing.minimum_healthy_targets.count': '1',
-  'target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage': 'off',
-  'target_health_state.unhealthy.connection_termination.enabled': 'true',
-  'target_health_state.unhealthy.draining_interval_seconds': '0',
-}
+import { loadBalancersOf, type RepairContext, settingsText } from './state.ts'
 
 const ranges: Readonly<Record<string, readonly [number, number]>> = {
   Port: [1, 65535],
@@ -101,21 +84,6 @@ export function targetGroups(context: RepairContext): Layer {
     return next(call)
   }
 
-  function attributesOf(call: AwsCall): TargetGroupState {
-    const known = state.targetGroups.get(call.parameters.get('TargetGroupArn') ?? '')
-    return known ?? refuse('TargetGroupNotFound', 'One or more target groups not found')
-  }
-
-  function modifyAttributes(call: AwsCall) {
-    const group = attributesOf(call)
-    const wanted = structures(call.parameters, 'Attributes.member').map(
-      (entry) => [entry.get('Key') ?? '', entry.get('Value') ?? ''] as const,
-    )
-    for (const [key, value] of wanted) checkAttribute(group, key, value)
-    for (const [key, value] of wanted) group.attributes.set(key, value)
-    return elbv2Answer(call, [attributesElement(group)])
-  }
-
   return async (call, next) => {
     switch (call.action) {
       case 'CreateTargetGroup':
@@ -130,10 +98,6 @@ export function targetGroups(context: RepairContext): Layer {
       }
       case 'DeleteTargetGroup':
         return await remove(call, next)
-      case 'DescribeTargetGroupAttributes':
-        return elbv2Answer(call, [attributesElement(attributesOf(call))])
-      case 'ModifyTargetGroupAttributes':
-        return modifyAttributes(call)
       default:
         return await next(call)
     }
@@ -156,29 +120,4 @@ function checkNumbers({ parameters }: AwsCall): void {
   const protocol = parameters.get('HealthCheckProtocol')
   if (protocol !== undefined && !['TCP', 'HTTP', 'HTTPS'].includes(protocol))
     refuse('ValidationError', `Health check protocol '${protocol}' must be one of TCP, HTTP, HTTPS`)
-}
-
-const clientAddressAlways = (group: TargetGroupState) => group.protocol === 'UDP' || group.protocol === 'TCP_UDP'
-
-function checkAttribute(group: TargetGroupState, key: string, value: string): void {
-  if (!(key in attributeDefaults)) refuse('ValidationError', `Target group attribute key '${key}' is not recognized`)
-  if (key === 'deregistration_delay.timeout_seconds' && !(Number(value) >= 0 && Number(value) <= 3600))
-    refuse('ValidationError', `'${key}' value '${value}' must be between '0-3600' inclusive`)
-  if (key === 'preserve_client_ip.enabled' && value === 'false' && clientAddressAlways(group))
-    refuse(
-      'InvalidConfigurationRequest',
-      `You cannot disable client IP preservation on target groups with the ${group.protocol} protocol`,
-    )
-  if (key === 'stickiness.enabled' && value === 'true' && group.protocol === 'TLS')
-    refuse('InvalidConfigurationRequest', 'You cannot enable stickiness on target groups with the TLS protocol')
-  if (key.endsWith('.enabled') && key !== 'load_balancing.cross_zone.enabled' && value !== 'true' && value !== 'false')
-    refuse('ValidationError', `'${key}' value '${value}' must be 'true' or 'false'`)
-}
-
-function attributesElement(group: TargetGroupState): XmlElement {
-  const all = new Map([...Object.entries(attributeDefaults), ...group.attributes])
-  return element(
-    'Attributes',
-    [...all].map(([key, value]) => element('member', [leaf('Key', key), leaf('Value', value)])),
-  )
 }

@@ -71,7 +71,8 @@ export function targets(context: RepairContext): Layer {
       const target = group.targets.get(key)
       if (target === undefined || target.drainsUntil !== undefined) continue
       const delay =
-        settings().drainingMs ?? Number(group.attributes.get('deregistration_delay.timeout_seconds') ?? 300) * 1000
+        settings().drainingMs ??
+        Number(state.attributes.get(group.arn)?.get('deregistration_delay.timeout_seconds') ?? 300) * 1000
       if (delay === 0 || group.attachedAt === undefined) group.targets.delete(key)
       else target.drainsUntil = now() + delay
     }
