@@ -6,20 +6,10 @@ import { sleep } from '../kube/clock.ts'
 import type { Clock } from '../kube/clock.ts'
 import { CloudError } from '../providers/contract.ts'
 import type { Provider } from '../providers/contract.ts'
+import type { Bucket, Pace } from '../providers/pacing.ts'
 
-export interface BudgetOptions {
+export interface BudgetOptions extends Pace {
   clock: Clock
-  /** Calls a second on average. */
-  perSecond: number
-  /** Calls at once. */
-  burst: number
-}
-
-interface Bucket {
-  /** Resolves when a call may be made, or when the signal aborts. First come, first served. */
-  take(signal: AbortSignal): Promise<void>
-  /** The cloud said that it was too much. */
-  throttled(retryAfterSeconds: number | undefined): void
 }
 
 const recoverMs = 10_000

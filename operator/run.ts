@@ -17,9 +17,10 @@ import { runElection } from '../kube/lease.ts'
 import type { Log } from '../kube/log.ts'
 import { namespaces } from '../kube/resources.ts'
 import type { Provider } from '../providers/contract.ts'
+import type { Pace } from '../providers/pacing.ts'
 import { createProvider } from '../providers/registry.ts'
 import { createOperator } from './assemble.ts'
-import { withBudget } from './budget.ts'
+import { createBucket, withBudget } from './budget.ts'
 import { applyBundledClasses } from './bundled-classes.ts'
 import { operatorFlags, usage } from './flags.ts'
 import type { OperatorFlags } from './flags.ts'
@@ -114,9 +115,14 @@ async function loadProviders(flags: OperatorFlags, metrics: Metrics): Promise<Pr
   return Promise.all(
     flags.providers.map(async ({ name, settings }) => {
       try {
-        const provider = metrics.measured(await createProvider(name, settings), clock)
-        if (provider.paced === true) return provider
-        return withRetry(withBudget(provider, { clock, ...flags.cloudRate }), { clock, random: Math.random })
+        const surroundings = {
+          now: () => clock.now(),
+          lookMs: flags.config.driftIntervalMs,
+          bucket: (pace: Pace) => createBucket({ clock, ...pace }),
+        }
+        const provider = metrics.measured(await createProvider(name, settings, surroundings), clock)
+        const within = provider.paced === true ? provider : withBudget(provider, { clock, ...flags.cloudRate })
+        return withRetry(within, { clock, random: Math.random })
       } catch (error) {
         if (error instanceof RangeError) throw new UsageError(`--provider ${name}: ${error.message}`, { cause: error })
         throw error

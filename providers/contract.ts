@@ -191,7 +191,7 @@ export interface Features {
 export interface Provider {
   readonly name: CloudName
   readonly features: Features
-  /** It keeps its own budget and retries, call by call: nothing around it has to. */
+  /** It keeps a budget of its own, call by call: nothing around it has to. */
   readonly paced?: boolean
   /** Tells the nodes of this cloud before the first look and whenever they change; for discovery. No I/O. */
   readonly nodes?: (nodes: readonly TargetNode[]) => void

@@ -41,7 +41,7 @@ function one<K extends AwsResource['kind']>(changes: SpecChanges, kind: K): Extr
 
 /** What stands after `changes`, as the inventory would show it. */
 function standing(changes: SpecChanges): AwsResource[] {
-  return lowered(changes).own.map((resource) => ({ ...aws(resource), id: resource.key }) as AwsResource)
+  return lowered(changes).own.map((resource) => ({ ...aws(resource), id: resource.key }))
 }
 
 function stepsTo(changes: SpecChanges, seen: readonly AwsResource[]): Step[] {
@@ -142,7 +142,7 @@ describe('one placement', () => {
     )
     const fresh = standing({ scheme: 'internal' }).filter(({ kind }) => kind !== 'security-group')
     const pending = fresh.map((resource) =>
-      resource.kind === 'target-group' ? resource : ({ ...resource, state: 'pending' } as AwsResource),
+      resource.kind === 'target-group' ? resource : { ...resource, state: 'pending' },
     )
     assert.deepEqual(stepsTo({ scheme: 'internal' }, [...old, ...pending]), [])
     assert.deepEqual(named(stepsTo({ scheme: 'internal' }, [...old, ...fresh])), [
@@ -267,10 +267,10 @@ describe('attributes', () => {
     const protectedBy = (changes: SpecChanges) =>
       standing(changes).map((one) =>
         one.kind === 'load-balancer'
-          ? ({
+          ? {
               ...one,
               mutable: { ...one.mutable, attributes: { 'deletion_protection.enabled': 'true' } },
-            } as AwsResource)
+            }
           : one,
       )
     assert.deepEqual(stepsTo({}, protectedBy({})), [])
@@ -329,14 +329,14 @@ describe('targets', () => {
     const nodes = ['node-1', 'node-2', 'node-3']
     const seen = standing({}).map((one) =>
       one.kind === 'target-group'
-        ? ({
+        ? {
             ...one,
             observed: {
               vpcId: 'vpc-1',
               loadBalancers: [],
               refused: [{ target: 'i-03:30080', reason: 'unsupported instance type' }],
             },
-          } as AwsResource)
+          }
         : one,
     )
     assert.deepEqual(stepsTo({ nodes }, seen), [])

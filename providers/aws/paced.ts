@@ -1,0 +1,37 @@
+/**
+ * The port within AWS's token buckets: each call waits for a token of its bucket, so that AWS's own never run empty. Calls of one bucket go
+ * out in the order they came. A throttle answer (somebody else uses the account too) slows the bucket down.
+ */
+import { CloudError } from '../contract.ts'
+import type { Bucket, Pace } from '../pacing.ts'
+import { actions, bucketLimits } from './cloud.ts'
+import type { Action, ActionFacts, AwsCloud } from './cloud.ts'
+
+/** Answers' ways differ in length: a little less than the whole is asked for, so that two calls never meet one token. */
+const share = 0.98
+const spare = 2
+
+export function paced(cloud: AwsCloud, bucket: (pace: Pace) => Bucket): AwsCloud {
+  const buckets = Object.fromEntries(
+    Object.entries(bucketLimits).map(([name, { burst, perSecond }]) => [
+      name,
+      bucket({ burst: burst - spare, perSecond: perSecond * share }),
+    ]),
+  ) as Record<ActionFacts['bucket'], Bucket>
+  const calls = (Object.keys(actions) as Action[]).map((action) => {
+    const own = buckets[actions[action].bucket]
+    const call = cloud[action] as (input: object, signal: AbortSignal) => Promise<unknown>
+    const within = async (input: object, signal: AbortSignal) => {
+      await own.take(signal)
+      signal.throwIfAborted()
+      try {
+        return await call.call(cloud, input, signal)
+      } catch (error) {
+        if (error instanceof CloudError && error.kind === 'throttled') own.throttled(error.retryAfterSeconds)
+        throw error
+      }
+    }
+    return [action, within] as const
+  })
+  return Object.fromEntries(calls) as unknown as AwsCloud
+}
