@@ -86,58 +86,58 @@ export interface TagSpecification {
 }
 
 export interface Ec2 {
-  describeSubnets(
+  describeSubnets: (
     input: { subnetIds?: readonly string[]; filters?: readonly Filter[]; nextToken?: string },
     signal: AbortSignal,
-  ): Promise<TokenPage & { subnets: readonly Subnet[] }>
-  describeRouteTables(
+  ) => Promise<TokenPage & { subnets: readonly Subnet[] }>
+  describeRouteTables: (
     input: { filters?: readonly Filter[]; nextToken?: string },
     signal: AbortSignal,
-  ): Promise<TokenPage & { routeTables: readonly RouteTable[] }>
-  describeVpcs(
+  ) => Promise<TokenPage & { routeTables: readonly RouteTable[] }>
+  describeVpcs: (
     input: { vpcIds?: readonly string[]; filters?: readonly Filter[]; nextToken?: string },
     signal: AbortSignal,
-  ): Promise<TokenPage & { vpcs: readonly Vpc[] }>
-  describeAvailabilityZones(
+  ) => Promise<TokenPage & { vpcs: readonly Vpc[] }>
+  describeAvailabilityZones: (
     input: { zoneNames?: readonly string[] },
     signal: AbortSignal,
-  ): Promise<{ availabilityZones: readonly AvailabilityZone[] }>
+  ) => Promise<{ availabilityZones: readonly AvailabilityZone[] }>
   /** One unknown id refuses them all: InvalidInstanceID.NotFound, not-found. */
-  describeInstances(
+  describeInstances: (
     input: { instanceIds?: readonly string[]; filters?: readonly Filter[]; nextToken?: string },
     signal: AbortSignal,
-  ): Promise<TokenPage & { instances: readonly Instance[] }>
+  ) => Promise<TokenPage & { instances: readonly Instance[] }>
   /** With filters, a group that does not exist is left out; by `groupIds` it is InvalidGroup.NotFound, not-found. */
-  describeSecurityGroups(
+  describeSecurityGroups: (
     input: { groupIds?: readonly string[]; filters?: readonly Filter[]; nextToken?: string },
     signal: AbortSignal,
-  ): Promise<TokenPage & { securityGroups: readonly SecurityGroup[] }>
+  ) => Promise<TokenPage & { securityGroups: readonly SecurityGroup[] }>
   /** Same name in the VPC: InvalidGroup.Duplicate, conflict. */
-  createSecurityGroup(
+  createSecurityGroup: (
     input: { groupName: string; description: string; vpcId: string; tagSpecifications: readonly TagSpecification[] },
     signal: AbortSignal,
-  ): Promise<{ groupId: string }>
+  ) => Promise<{ groupId: string }>
   /** In use by an interface or by another group's rule: DependencyViolation, in-use. */
-  deleteSecurityGroup(input: { groupId: string }, signal: AbortSignal): Promise<void>
+  deleteSecurityGroup: (input: { groupId: string }, signal: AbortSignal) => Promise<void>
   /** All or nothing. One that exists: InvalidPermission.Duplicate, conflict. Too many: RulesPerSecurityGroupLimitExceeded, quota. */
-  authorizeSecurityGroupIngress(
+  authorizeSecurityGroupIngress: (
     input: { groupId: string; ipPermissions: readonly IpPermission[] },
     signal: AbortSignal,
-  ): Promise<void>
+  ) => Promise<void>
   /** One that does not exist: InvalidPermission.NotFound, not-found. */
-  revokeSecurityGroupIngress(
+  revokeSecurityGroupIngress: (
     input: { groupId: string; ipPermissions: readonly IpPermission[] },
     signal: AbortSignal,
-  ): Promise<void>
+  ) => Promise<void>
   /** New descriptions for rules that exist. */
-  updateSecurityGroupRuleDescriptionsIngress(
+  updateSecurityGroupRuleDescriptionsIngress: (
     input: { groupId: string; ipPermissions: readonly IpPermission[] },
     signal: AbortSignal,
-  ): Promise<void>
-  createTags(input: { resources: readonly string[]; tags: readonly KeyValue[] }, signal: AbortSignal): Promise<void>
+  ) => Promise<void>
+  createTags: (input: { resources: readonly string[]; tags: readonly KeyValue[] }, signal: AbortSignal) => Promise<void>
   /** Tags with a value are deleted only when they have that value. */
-  deleteTags(
+  deleteTags: (
     input: { resources: readonly string[]; tags: readonly { key: string; value?: string }[] },
     signal: AbortSignal,
-  ): Promise<void>
+  ) => Promise<void>
 }

@@ -137,16 +137,16 @@ export const describeNamesLimit = 20
 
 export interface Elbv2 {
   /** By ARN, by name, or all of the region in pages of `pageSize` (at most and by default 400). An unknown ARN or name: CloudError not-found. */
-  describeLoadBalancers(
+  describeLoadBalancers: (
     input: { loadBalancerArns?: readonly string[]; names?: readonly string[]; marker?: string; pageSize?: number },
     signal: AbortSignal,
-  ): Promise<Page & { loadBalancers: readonly LoadBalancer[] }>
-  describeLoadBalancerAttributes(
+  ) => Promise<Page & { loadBalancers: readonly LoadBalancer[] }>
+  describeLoadBalancerAttributes: (
     input: { loadBalancerArn: string },
     signal: AbortSignal,
-  ): Promise<{ attributes: readonly KeyValue[] }>
+  ) => Promise<{ attributes: readonly KeyValue[] }>
   /** Of type network. Same name and same settings: answers the one that exists. Other settings: DuplicateLoadBalancerName, conflict. */
-  createLoadBalancer(
+  createLoadBalancer: (
     input: {
       name: string
       scheme: LoadBalancerScheme
@@ -157,22 +157,25 @@ export interface Elbv2 {
       tags: readonly KeyValue[]
     },
     signal: AbortSignal,
-  ): Promise<{ loadBalancers: readonly LoadBalancer[] }>
-  modifyLoadBalancerAttributes(
+  ) => Promise<{ loadBalancers: readonly LoadBalancer[] }>
+  modifyLoadBalancerAttributes: (
     input: { loadBalancerArn: string; attributes: readonly KeyValue[] },
     signal: AbortSignal,
-  ): Promise<{ attributes: readonly KeyValue[] }>
-  setIpAddressType(input: { loadBalancerArn: string; ipAddressType: IpAddressType }, signal: AbortSignal): Promise<void>
-  setSecurityGroups(
+  ) => Promise<{ attributes: readonly KeyValue[] }>
+  setIpAddressType: (
+    input: { loadBalancerArn: string; ipAddressType: IpAddressType },
+    signal: AbortSignal,
+  ) => Promise<void>
+  setSecurityGroups: (
     input: {
       loadBalancerArn: string
       securityGroups: readonly string[]
       enforceSecurityGroupInboundRulesOnPrivateLinkTraffic?: OnOff
     },
     signal: AbortSignal,
-  ): Promise<void>
+  ) => Promise<void>
   /** The whole list of subnets. One subnet cannot be replaced by another of the same zone in one call. */
-  setSubnets(
+  setSubnets: (
     input: {
       loadBalancerArn: string
       subnetMappings: readonly SubnetMapping[]
@@ -180,15 +183,15 @@ export interface Elbv2 {
       enablePrefixForIpv6SourceNat?: OnOff
     },
     signal: AbortSignal,
-  ): Promise<void>
+  ) => Promise<void>
   /** Of an unknown ARN: done. With deletion protection: OperationNotPermitted, invalid. */
-  deleteLoadBalancer(input: { loadBalancerArn: string }, signal: AbortSignal): Promise<void>
+  deleteLoadBalancer: (input: { loadBalancerArn: string }, signal: AbortSignal) => Promise<void>
 
-  describeListeners(
+  describeListeners: (
     input: { loadBalancerArn?: string; listenerArns?: readonly string[]; marker?: string },
     signal: AbortSignal,
-  ): Promise<Page & { listeners: readonly Listener[] }>
-  createListener(
+  ) => Promise<Page & { listeners: readonly Listener[] }>
+  createListener: (
     input: {
       loadBalancerArn: string
       protocol: ListenerProtocol
@@ -200,9 +203,9 @@ export interface Elbv2 {
       tags: readonly KeyValue[]
     },
     signal: AbortSignal,
-  ): Promise<{ listeners: readonly Listener[] }>
+  ) => Promise<{ listeners: readonly Listener[] }>
   /** What is left out stays as it is. A change of protocol comes with a target group of that protocol. */
-  modifyListener(
+  modifyListener: (
     input: {
       listenerArn: string
       protocol?: ListenerProtocol
@@ -212,30 +215,30 @@ export interface Elbv2 {
       defaultActions?: readonly ForwardAction[]
     },
     signal: AbortSignal,
-  ): Promise<{ listeners: readonly Listener[] }>
-  deleteListener(input: { listenerArn: string }, signal: AbortSignal): Promise<void>
-  describeListenerAttributes(
+  ) => Promise<{ listeners: readonly Listener[] }>
+  deleteListener: (input: { listenerArn: string }, signal: AbortSignal) => Promise<void>
+  describeListenerAttributes: (
     input: { listenerArn: string },
     signal: AbortSignal,
-  ): Promise<{ attributes: readonly KeyValue[] }>
-  modifyListenerAttributes(
+  ) => Promise<{ attributes: readonly KeyValue[] }>
+  modifyListenerAttributes: (
     input: { listenerArn: string; attributes: readonly KeyValue[] },
     signal: AbortSignal,
-  ): Promise<{ attributes: readonly KeyValue[] }>
-  describeListenerCertificates(
+  ) => Promise<{ attributes: readonly KeyValue[] }>
+  describeListenerCertificates: (
     input: { listenerArn: string; marker?: string },
     signal: AbortSignal,
-  ): Promise<Page & { certificates: readonly ListenerCertificate[] }>
-  addListenerCertificates(
+  ) => Promise<Page & { certificates: readonly ListenerCertificate[] }>
+  addListenerCertificates: (
     input: { listenerArn: string; certificates: readonly { certificateArn: string }[] },
     signal: AbortSignal,
-  ): Promise<void>
-  removeListenerCertificates(
+  ) => Promise<void>
+  removeListenerCertificates: (
     input: { listenerArn: string; certificates: readonly { certificateArn: string }[] },
     signal: AbortSignal,
-  ): Promise<void>
+  ) => Promise<void>
 
-  describeTargetGroups(
+  describeTargetGroups: (
     input: {
       loadBalancerArn?: string
       targetGroupArns?: readonly string[]
@@ -244,9 +247,9 @@ export interface Elbv2 {
       pageSize?: number
     },
     signal: AbortSignal,
-  ): Promise<Page & { targetGroups: readonly TargetGroup[] }>
+  ) => Promise<Page & { targetGroups: readonly TargetGroup[] }>
   /** Same name and same settings: answers the one that exists. Other settings: DuplicateTargetGroupName, conflict. */
-  createTargetGroup(
+  createTargetGroup: (
     input: HealthCheckFields & {
       name: string
       protocol: ListenerProtocol
@@ -257,42 +260,45 @@ export interface Elbv2 {
       tags: readonly KeyValue[]
     },
     signal: AbortSignal,
-  ): Promise<{ targetGroups: readonly TargetGroup[] }>
-  modifyTargetGroup(
+  ) => Promise<{ targetGroups: readonly TargetGroup[] }>
+  modifyTargetGroup: (
     input: { targetGroupArn: string } & Partial<HealthCheckFields>,
     signal: AbortSignal,
-  ): Promise<{ targetGroups: readonly TargetGroup[] }>
+  ) => Promise<{ targetGroups: readonly TargetGroup[] }>
   /** While a listener uses it, and for a while after: ResourceInUse, in-use. */
-  deleteTargetGroup(input: { targetGroupArn: string }, signal: AbortSignal): Promise<void>
-  describeTargetGroupAttributes(
+  deleteTargetGroup: (input: { targetGroupArn: string }, signal: AbortSignal) => Promise<void>
+  describeTargetGroupAttributes: (
     input: { targetGroupArn: string },
     signal: AbortSignal,
-  ): Promise<{ attributes: readonly KeyValue[] }>
-  modifyTargetGroupAttributes(
+  ) => Promise<{ attributes: readonly KeyValue[] }>
+  modifyTargetGroupAttributes: (
     input: { targetGroupArn: string; attributes: readonly KeyValue[] },
     signal: AbortSignal,
-  ): Promise<{ attributes: readonly KeyValue[] }>
+  ) => Promise<{ attributes: readonly KeyValue[] }>
 
-  describeTargetHealth(
+  describeTargetHealth: (
     input: { targetGroupArn: string; targets?: readonly TargetDescription[] },
     signal: AbortSignal,
-  ): Promise<{ targetHealthDescriptions: readonly TargetHealthDescription[] }>
+  ) => Promise<{ targetHealthDescriptions: readonly TargetHealthDescription[] }>
   /** At most `registerTargetsLimit`. One bad id refuses them all: InvalidTarget, invalid. */
-  registerTargets(
+  registerTargets: (
     input: { targetGroupArn: string; targets: readonly TargetDescription[] },
     signal: AbortSignal,
-  ): Promise<void>
+  ) => Promise<void>
   /** At most `registerTargetsLimit`. Of what is not registered: done. */
-  deregisterTargets(
+  deregisterTargets: (
     input: { targetGroupArn: string; targets: readonly TargetDescription[] },
     signal: AbortSignal,
-  ): Promise<void>
+  ) => Promise<void>
 
   /** At most `describeTagsLimit`. */
-  describeTags(
+  describeTags: (
     input: { resourceArns: readonly string[] },
     signal: AbortSignal,
-  ): Promise<{ tagDescriptions: readonly TagDescription[] }>
-  addTags(input: { resourceArns: readonly string[]; tags: readonly KeyValue[] }, signal: AbortSignal): Promise<void>
-  removeTags(input: { resourceArns: readonly string[]; tagKeys: readonly string[] }, signal: AbortSignal): Promise<void>
+  ) => Promise<{ tagDescriptions: readonly TagDescription[] }>
+  addTags: (input: { resourceArns: readonly string[]; tags: readonly KeyValue[] }, signal: AbortSignal) => Promise<void>
+  removeTags: (
+    input: { resourceArns: readonly string[]; tagKeys: readonly string[] },
+    signal: AbortSignal,
+  ) => Promise<void>
 }

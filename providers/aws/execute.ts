@@ -2,11 +2,8 @@
  * One step, one AWS call. A create looks first whether an object of that name stands: with our mark the step is done, with another one it is
  * OwnedByOther and nothing is touched. An update is the difference between `from` and `resource`. Deleting what is gone is done.
  */
-import type { Owner, Step } from '../contract.ts'
-import { CloudError, ownerKey } from '../contract.ts'
-import type { Discovery } from './discovery.ts'
-import type { Inventory } from './inventory.ts'
-import type { LoadBalancerRecord, ListenerRecord, Mark, SecurityGroupRecord, TargetGroupRecord } from './records.ts'
+import type { Step } from '../contract.ts'
+import { CloudError } from '../contract.ts'
 import { pairsOf } from './records.ts'
 import { aws } from './resources.ts'
 import type {
@@ -17,7 +14,8 @@ import type {
   SecurityGroupResource,
   TargetGroupResource,
 } from './resources.ts'
-import { documentOfTags } from './tags.ts'
+import { groupIds, idOf, listenerOn, mine, missing, nameOf, ownedByOther } from './standing.ts'
+import type { Tools } from './standing.ts'
 import {
   updateListener,
   updateLoadBalancer,
@@ -26,11 +24,6 @@ import {
   updateTags,
   updateTargetGroup,
 } from './updates.ts'
-
-export interface Tools {
-  inventory: Inventory
-  discovery: Discovery
-}
 
 /** A name that was not in a list so old is free, but for races that AWS itself refuses. */
 const nameAgeMs = 60_000
@@ -242,78 +235,6 @@ async function remove(tools: Tools, target: AwsResource, signal: AbortSignal): P
     case 'listener':
       return cloud.deleteListener({ listenerArn: id }, signal)
   }
-}
-
-/** ARN or id of what stands under the resource's name; the one it was seen with where the name is not known. Throws OwnedByOther. */
-function idOf({ inventory }: Tools, target: AwsResource): string | undefined {
-  const { immutable } = target
-  switch (target.kind) {
-    case 'security-group':
-    case 'node-access-group': {
-      const record = inventory.securityGroupNamed(target.immutable.name)
-      if (record !== undefined) mine('security group', target.immutable.name, record, target)
-      return record?.group.groupId ?? target.id
-    }
-    case 'load-balancer': {
-      const record = inventory.loadBalancerNamed(target.immutable.name)
-      if (record !== undefined) mine('load balancer', target.immutable.name, record, target)
-      return record?.loadBalancer.loadBalancerArn ?? target.id
-    }
-    case 'target-group': {
-      const record = inventory.targetGroupNamed(target.immutable.name)
-      if (record !== undefined) mine('target group', target.immutable.name, record, target)
-      return record?.group.targetGroupArn ?? target.id
-    }
-    case 'listener': {
-      const balancer = inventory.loadBalancerNamed(target.immutable.loadBalancer)
-      if (balancer !== undefined) mine('load balancer', target.immutable.loadBalancer, balancer, target)
-      return (balancer && listenerOn(balancer, target.immutable.port))?.listener.listenerArn ?? target.id
-    }
-    case 'node-rules':
-      return String(immutable['groupId'])
-  }
-}
-
-function listenerOn({ listeners }: LoadBalancerRecord, port: number): ListenerRecord | undefined {
-  return [...(listeners?.value.values() ?? [])].find(
-    ({ deletedAt, listener }) => deletedAt === undefined && listener.port === port,
-  )
-}
-
-/** Ids of groups given by id, or by the name of one of ours. */
-export function groupIds({ inventory }: Tools, groups: readonly string[]): string[] {
-  return groups.map((group) => {
-    if (group.startsWith('sg-')) return group
-    const found = inventory.securityGroupNamed(group)
-    if (found === undefined) throw missing('security group', group)
-    return found.group.groupId
-  })
-}
-
-type AnyRecord = LoadBalancerRecord | TargetGroupRecord | SecurityGroupRecord
-
-/** Throws OwnedByOther unless the record carries the mark of the resource's owner or document. */
-function mine(what: string, name: string, { tags, owner }: Mark & AnyRecord, target: AwsResource): void {
-  const whose: Owner | { document: string } = target.owner
-  const same =
-    'document' in whose
-      ? documentOfTags(tags?.value ?? {})?.document.document === whose.document
-      : owner !== undefined && ownerKey(owner) === ownerKey(whose)
-  if (!same) throw ownedByOther(what, name)
-}
-
-function ownedByOther(what: string, name: string): CloudError {
-  const message = `there is a ${what} ${name} that does not carry this Service's mark; it stays as it is. Delete or rename it, or give this cluster another --cluster-id`
-  return new CloudError('conflict', message, { reason: 'OwnedByOther' })
-}
-
-function missing(what: string, name: string): CloudError {
-  return new CloudError('not-found', `${what} ${name} does not exist (any more)`)
-}
-
-function nameOf({ key, immutable }: AwsResource): string {
-  const name: unknown = immutable['name']
-  return typeof name === 'string' ? name : key
 }
 
 function field<K extends string, V>(name: K, value: V | undefined): { [key in K]?: V } {

@@ -3,8 +3,8 @@
  * one does). Rules and targets are sent as differences, so that what others changed meanwhile stays.
  */
 import { CloudError } from '../contract.ts'
-import { groupIds } from './execute.ts'
-import type { Tools } from './execute.ts'
+import { groupIds } from './standing.ts'
+import type { Tools } from './standing.ts'
 import type { IpPermission } from './ec2.ts'
 import { rulesHeld, withoutRules } from './permissions.ts'
 import { pairsOf, targetOf } from './records.ts'
@@ -136,7 +136,7 @@ export async function updateTargetGroup(
 ): Promise<void> {
   const { cloud } = tools.inventory
   const { healthCheck } = to
-  if (JSON.stringify(Object.entries(from.healthCheck).sort()) !== JSON.stringify(Object.entries(healthCheck).sort())) {
+  if (sortedFields(from.healthCheck) !== sortedFields(healthCheck)) {
     await cloud.modifyTargetGroup(
       {
         targetGroupArn,
@@ -256,4 +256,8 @@ function changed(from: Attributes = {}, to: Attributes = {}): { key: string; val
 
 function sameItems(a: readonly string[], b: readonly string[]): boolean {
   return JSON.stringify(a.toSorted()) === JSON.stringify(b.toSorted())
+}
+
+function sortedFields(fields: object): string {
+  return JSON.stringify(Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1)))
 }

@@ -148,7 +148,7 @@ function loadBalancerWrites(cloud: AwsCloud, records: Records, now: () => number
     setIpAddressType: onLoadBalancer(cloud.setIpAddressType, (record, { ipAddressType }) => {
       record.loadBalancer = { ...record.loadBalancer, ipAddressType }
     }),
-    setSecurityGroups: onLoadBalancer(cloud.setSecurityGroups, (record, { loadBalancerArn: _, ...changed }) => {
+    setSecurityGroups: onLoadBalancer(cloud.setSecurityGroups, (record, { loadBalancerArn: _arn, ...changed }) => {
       record.loadBalancer = { ...record.loadBalancer, ...changed }
     }),
     setSubnets: onLoadBalancer(
@@ -195,7 +195,7 @@ function loadBalancerWrites(cloud: AwsCloud, records: Records, now: () => number
       }
       return answer
     }) satisfies AwsCloud['createListener'],
-    modifyListener: onListener(cloud.modifyListener, (record, { listenerArn: _, ...changed }) => {
+    modifyListener: onListener(cloud.modifyListener, (record, { listenerArn: _arn, ...changed }) => {
       record.listener = { ...record.listener, ...defined(changed) }
     }),
     modifyListenerAttributes: onListener(cloud.modifyListenerAttributes, (record, { attributes }) => {
@@ -279,7 +279,7 @@ function targetWrites(cloud: AwsCloud, records: Records, now: () => number) {
       }
       return answer
     }) satisfies AwsCloud['createTargetGroup'],
-    modifyTargetGroup: onGroup(cloud.modifyTargetGroup, (record, { targetGroupArn: _, ...changed }) => {
+    modifyTargetGroup: onGroup(cloud.modifyTargetGroup, (record, { targetGroupArn: _arn, ...changed }) => {
       record.group = { ...record.group, ...defined(changed) }
       record.writtenAt = now()
     }),
