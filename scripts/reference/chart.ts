@@ -42,7 +42,7 @@ function readme(keys: readonly ValueKey[], schema: Schema): string {
 The Roadstead operator: real load balancers for Kubernetes Services of type LoadBalancer, in one cloud or several.
 
 \`\`\`
-helm install roadstead charts/roadstead --namespace roadstead-system --create-namespace \\
+helm install roadstead charts/roadstead --namespace roadstead --create-namespace \\
   --set clusterId=CLUSTER --set providers.aws.enabled=true --set image.repository=IMAGE
 \`\`\`
 
