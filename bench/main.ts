@@ -10,6 +10,7 @@ const benches: Record<string, () => Promise<{ bench: () => Promise<BenchRow[]> }
   kube: () => import('./kube.ts'),
   operator: () => import('./operator.ts'),
   apiserver: () => import('./apiserver.ts'),
+  aws: () => import('./aws.ts'),
 }
 
 process.exitCode = await main()
