@@ -142,7 +142,7 @@ describe('one placement', () => {
     )
     const fresh = standing({ scheme: 'internal' }).filter(({ kind }) => kind !== 'security-group')
     const pending = fresh.map((resource) =>
-      resource.kind === 'target-group' ? resource : { ...resource, state: 'pending' },
+      resource.kind === 'target-group' ? resource : { ...resource, state: 'pending' as const },
     )
     assert.deepEqual(stepsTo({ scheme: 'internal' }, [...old, ...pending]), [])
     assert.deepEqual(named(stepsTo({ scheme: 'internal' }, [...old, ...fresh])), [
