@@ -1,6 +1,7 @@
 /** The operator's command line as a checked value. Every mistake is one line that says what to do. */
 import { parseFlags, UsageError } from '../kube/flags.ts'
 import type { FlagSpec } from '../kube/flags.ts'
+import { cloudNames, cloudSettings } from '../providers/registry.ts'
 import type { OperatorConfig } from './config.ts'
 import { defaultConfig } from './config.ts'
 
@@ -81,7 +82,21 @@ Gives Services of type LoadBalancer load balancers in the clouds it is given.
   --metrics-bind-address HOST:PORT  /metrics (default 127.0.0.1:10258; 0 for none)
   --health-bind-address HOST:PORT   /livez, /readyz (default 127.0.0.1:10257; 0 for none)
   --log-level LEVEL                 ${levels.join(', ')} (default info)
-`
+
+Settings of the clouds, for --provider NAME=KEY=VALUE,...:
+${settingsOfClouds()}`
+
+/** One paragraph a cloud. */
+function settingsOfClouds(): string {
+  return cloudNames
+    .map((name) => {
+      const rows = Object.entries(cloudSettings(name) ?? {}).map(
+        ([key, meaning]) => `    ${key.padEnd(22)}${meaning}\n`,
+      )
+      return `  ${name}\n${rows.join('')}`
+    })
+    .join('')
+}
 
 /** Throws UsageError. */
 export function operatorFlags(argv: readonly string[]): OperatorFlags {

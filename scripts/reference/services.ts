@@ -1,4 +1,5 @@
 /** docs/reference/services.md: annotations that a Service may carry and what each cloud can do, from the parsers and providers. */
+import { awsCore } from '../../providers/aws/core.ts'
 import { createLocalProvider } from '../../providers/local/provider.ts'
 import { createFakeLocal } from '../../providers/local/fake.ts'
 import type { Provider } from '../../providers/contract.ts'
@@ -6,11 +7,13 @@ import { commonAnnotations } from '../../reconcilers/annotations.ts'
 import { annotationPrefix } from '../../reconcilers/words.ts'
 import { markdownTable } from './markdown.ts'
 
+type Described = Pick<Provider, 'name' | 'features'>
+
 export function servicesPage(): Promise<string> {
-  return Promise.resolve(page([createLocalProvider(createFakeLocal({}).cloud)]))
+  return Promise.resolve(page([createLocalProvider(createFakeLocal({}).cloud), awsCore()]))
 }
 
-function page(providers: readonly Provider[]): string {
+function page(providers: readonly Described[]): string {
   const annotations = Object.entries(commonAnnotations()).map(([key, expects]) => [
     `\`${annotationPrefix}${key}\``,
     expects,
@@ -24,7 +27,7 @@ function page(providers: readonly Provider[]): string {
     ]),
   )
   const yes = (value: boolean) => (value ? 'yes' : 'no')
-  const features: [string, (provider: Provider) => string][] = [
+  const features: [string, (provider: Described) => string][] = [
     ['protocols', ({ features }) => features.protocols.join(', ')],
     ['IPv4 and IPv6 together', ({ features }) => yes(features.dualStack)],
     ['works without node ports', ({ features }) => yes(features.withoutNodePorts)],
