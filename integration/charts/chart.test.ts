@@ -6,6 +6,7 @@ import { describe, test } from 'node:test'
 import { parse } from 'yaml'
 import { crdTexts } from '../../crds/texts.ts'
 import type { KubeObject } from '../../kube/objects.ts'
+import { operatorFlags, usage } from '../../operator/flags.ts'
 import { cloudNames } from '../../providers/registry.ts'
 import { requires } from '../../scripts/requires.ts'
 import { projectRoot } from '../../scripts/source-files.ts'
@@ -85,6 +86,31 @@ describe('the chart', { skip: requires('helm') }, () => {
     assert.ok(args.includes('--cluster-id=prod'))
     assert.ok(args.includes('--provider=local=endpoint=http://10.0.0.1:80'))
     assert.ok(!args.some((arg) => arg.startsWith('--provider=aws')))
+  })
+
+  test('sets every flag of the operator that is not about where it runs, and to the same defaults', async () => {
+    const args = argsOf(await render()).slice(1)
+    const set = new Set(args.map((arg) => arg.split('=')[0]))
+    const elsewhere = ['--kubeconfig', '--context', '--local-endpoint', '--leader-elect', '--delete-orphans']
+    const flags = [...usage.matchAll(/^ {2}(--.*?) {2}|, (--[a-z-]+)/gm)].flatMap(
+      ([text]) => text.match(/--[a-z-]+/g) ?? [],
+    )
+    assert.deepEqual(
+      [...new Set(flags)].filter((flag) => !set.has(flag) && !elsewhere.includes(flag)),
+      [],
+    )
+    const { config, election, cloudRate, logLevel, leaderElect } = operatorFlags(args)
+    const plain = operatorFlags(['--provider=aws'])
+    assert.deepEqual(
+      { config, election, cloudRate, logLevel, leaderElect },
+      {
+        config: plain.config,
+        election: plain.election,
+        cloudRate: plain.cloudRate,
+        logLevel: plain.logLevel,
+        leaderElect: true,
+      },
+    )
   })
 
   test('gives the classes public and internal all enabled clouds', async () => {

@@ -66,7 +66,19 @@ ${markdownTable(
 function rows(key: ValueKey, schema: Schema | undefined): string[][] {
   const row = [`\`${key.path.join('.')}\``, typeName(schema), shown(key), key.description]
   const inner = key.children.flatMap((child) => rows(child, sub(schema, child.path.at(-1) ?? '')))
-  return key.description === '' ? inner : [row, ...inner]
+  const settings = isSettings(key) ? Object.entries(schema?.properties ?? {}) : []
+  const named = settings.map(([name, { description = '' }]) => [
+    `\`${key.path.join('.')}.${name}\``,
+    'string',
+    '',
+    description,
+  ])
+  return [...(key.description === '' ? [] : [row]), ...inner, ...named]
+}
+
+/** Their keys are the registry's; values.yaml names none. */
+function isSettings({ path }: ValueKey): boolean {
+  return path[0] === 'providers' && path[2] === 'settings'
 }
 
 function sub(schema: Schema | undefined, name: string): Schema | undefined {
