@@ -57,7 +57,7 @@ const clouds: Readonly<Record<CloudName, Cloud>> = {
   local: {
     settings: {
       endpoint: "the balancer's control API: unix:/path or http://host:port",
-      pools: 'its address ranges, separated by commas; wishes outside are refused early (optional)',
+      pools: 'its address ranges, separated by +; wishes outside are refused early (optional)',
     },
     required: ['endpoint'],
     async load(settings) {
@@ -65,7 +65,7 @@ const clouds: Readonly<Record<CloudName, Cloud>> = {
         import('./local/provider.ts'),
         import('./local/http.ts'),
       ])
-      const pools = (settings['pools'] ?? '').split(',').filter((pool) => pool !== '')
+      const pools = (settings['pools'] ?? '').split('+').filter((pool) => pool !== '')
       return createLocalProvider(createHttpCloud(settings['endpoint'] ?? ''), { pools })
     },
   },
