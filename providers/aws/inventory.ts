@@ -20,7 +20,17 @@ import type {
   TargetGroupRecord,
   Words,
 } from './records.ts'
-import { graceMs, emptyRecords, mergeHealth, mergeList, settleMs, tombstoneMs, wordsOf } from './records.ts'
+import {
+  alike,
+  emptyRecords,
+  graceMs,
+  mergeHealth,
+  mergeList,
+  settleMs,
+  takeHealth,
+  tombstoneMs,
+  wordsOf,
+} from './records.ts'
 import { attributesTag, clusterTag, ownerOfTags } from './tags.ts'
 import { recordingWrites } from './writes.ts'
 
@@ -312,9 +322,16 @@ export function createInventory({ cloud: plain, now, lookMs = 300_000 }: Invento
         if (record.listeners === undefined || due.detail) await readListeners(record, signal)
         await listenerDetails(record, due.settings, signal)
       }),
-      ...targetGroups.map(async (record) => {
-        if (record.health === undefined || due.detail || healthDue(record, at)) await readHealth(record, signal)
-      }),
+      ...targetGroups
+        .filter(({ health }) => health === undefined || due.detail)
+        .map((record) => readHealth(record, signal)),
+      ...(due.detail ? [] : alike(targetGroups.filter((record) => healthDue(record, at)))).map(
+        async ([first, ...rest]) => {
+          if (first === undefined) return
+          await readHealth(first, signal)
+          for (const record of rest) takeHealth(record, first)
+        },
+      ),
       ...[...loadBalancers, ...targetGroups].map(async (record) => {
         const unread = record.attributes === undefined && asked(record)
         if (unread || due.settings) await readSettings(record, signal)

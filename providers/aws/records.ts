@@ -144,6 +144,44 @@ export function mergeHealth(record: TargetGroupRecord, read: Aged<readonly Targe
   record.health = { at: read.at, value: [...found.values()] }
 }
 
+/**
+ * Groups whose targets are asked the same question: the answer of one is the answer of all, so a load balancer with ten ports is not asked ten
+ * times a poll. A check of the traffic port is another one for each group.
+ */
+export function alike(records: readonly TargetGroupRecord[]): TargetGroupRecord[][] {
+  const classes = new Map<string, TargetGroupRecord[]>()
+  for (const record of records) {
+    const { group } = record
+    const check =
+      group.healthCheckPort === 'traffic-port'
+        ? group.targetGroupArn
+        : JSON.stringify([
+            group.healthCheckProtocol,
+            group.healthCheckPort,
+            group.healthCheckPath,
+            group.matcher?.httpCode,
+            group.healthyThresholdCount,
+            group.healthCheckIntervalSeconds,
+          ])
+    classes.set(check, [...(classes.get(check) ?? []), record])
+  }
+  return [...classes.values()]
+}
+
+/** What a group of the same check says about targets that are new here. */
+export function takeHealth(record: TargetGroupRecord, { health }: TargetGroupRecord): void {
+  const told = new Map(health?.value.map(({ target, targetHealth }) => [target.id, targetHealth]))
+  if (record.health === undefined || health === undefined) return
+  const value = record.health.value.map((each) => {
+    const { state } = each.targetHealth
+    const other = told.get(each.target.id)
+    return state === 'initial' && other !== undefined && other.state !== 'draining'
+      ? { ...each, targetHealth: other }
+      : each
+  })
+  record.health = { at: health.at, value }
+}
+
 export function newTarget(key: string): TargetHealthDescription {
   return {
     target: targetOf(key),
