@@ -138,8 +138,8 @@ export interface Resource {
   /** Observations that are no part of the wanted state: addresses, target health, ... Never compared. */
   observed?: JsonObject
   /**
-   * Set on what clients reach by a published address of its own: so long it stands beside its replacement after that one's address was
-   * published, since names are cached. Longer when the Service's drain time is.
+   * On a wanted resource that clients reach by a published address of its own: so long an older one of its key stands beside it after the
+   * new address was published, since names are cached. Longer when the Service's drain time is.
    */
   graceSeconds?: number
 }

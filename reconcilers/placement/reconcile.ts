@@ -204,7 +204,9 @@ function withGrace(
   observed: readonly Resource[],
 ): { steps: readonly Step[]; standing: readonly Resource[]; graceMs: number | undefined } {
   const deleted = new Set(steps.filter(({ verb }) => verb === 'delete').map(({ resource }) => resource))
-  const graces = [...deleted].flatMap(({ graceSeconds }) => graceSeconds ?? [])
+  const graces = [...deleted].flatMap(
+    ({ kind, key }) => own.find((one) => one.kind === kind && one.key === key)?.graceSeconds ?? [],
+  )
   if (own.length === 0 || graces.length === 0) {
     if (deleted.size > 0 || own.length === 0) placement.succession = undefined
     return { steps, standing: observed, graceMs: undefined }
