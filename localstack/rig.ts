@@ -1,6 +1,8 @@
 /** Emulator, fault proxy and seeds in one: what a test against the AWS API starts with. */
 import { type Emulator, startEmulator } from './emulator.ts'
 import { type FaultProxy, type FaultProxyOptions, startFaultProxy } from './fault-proxy.ts'
+import { probe, repairsFor } from './probe.ts'
+import { repairNames } from './repairs/repairs.ts'
 import { type Clients, clients } from './sdk-clients.ts'
 import { seed, type Seeded, type SeedOptions } from './seed.ts'
 
@@ -17,12 +19,16 @@ export interface Rig {
 
 export interface RigOptions extends Omit<FaultProxyOptions, 'upstream'> {
   seed?: SeedOptions
+  /** Told when something has to be installed first. */
+  note?: (line: string) => void
 }
 
 export async function startRig(options: RigOptions = {}): Promise<Rig> {
-  const { seed: seedOptions, ...proxyOptions } = options
-  const emulator = await startEmulator()
-  const proxy = await startFaultProxy({ upstream: emulator.url, ...proxyOptions })
+  const { seed: seedOptions, note, ...proxyOptions } = options
+  const emulator = await startEmulator(note === undefined ? {} : { note })
+  // What moto lacks is known; others are asked.
+  const repairs = emulator.kind === 'moto' ? repairNames : repairsFor(await probe(emulator.url))
+  const proxy = await startFaultProxy({ upstream: emulator.url, repairs, ...proxyOptions })
   const seeded = await seed(proxy.quietUrl, seedOptions)
   const sdk = clients(proxy.url, seeded.region)
   const hands = clients(proxy.quietUrl, seeded.region)
