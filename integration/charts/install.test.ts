@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -103,6 +103,16 @@ async function startContainer(client: KubeClient, folder: string, kubeconfig: st
   }
 }
 
+/** The chart with another CustomResourceDefinition, as an earlier version might have it. */
+async function olderChart(folder: string): Promise<string> {
+  const older = join(folder, 'chart')
+  await cp(chart, older, { recursive: true })
+  const file = join(older, 'files/crds/load-balancer-class.yaml')
+  const text = await readFile(file, 'utf8')
+  await writeFile(file, text.replace('shortNames: [lbclass]', 'shortNames: [old]'))
+  return older
+}
+
 describe('an installation', { skip: requires('helm') }, () => {
   test('gives a Service its address, with the rights of the chart and no others', async (context) => {
     const { folder, server, kubeconfig, run, client } = await cluster(context)
@@ -146,19 +156,22 @@ describe('an installation', { skip: requires('helm') }, () => {
   })
 
   test('is upgraded with its CustomResourceDefinitions; removed, it leaves them and the classes', async (context) => {
-    const { run, client } = await cluster(context)
-    await run(['install', 'rs', chart, '--create-namespace'], { ...leastValues, ...unserved })
+    const { folder, run, client } = await cluster(context)
+    const values = { ...leastValues, ...unserved }
+    await run(['install', 'rs', await olderChart(folder), '--create-namespace'], values)
+    const shortNames = async () => {
+      const crd = await client.get(crds, { name: 'loadbalancerclasses.roadstead.dev' })
+      return (crd as KubeObject & { spec: { names: { shortNames: string[] } } }).spec.names.shortNames
+    }
+    assert.deepEqual(await shortNames(), ['old'])
     await client.create(loadBalancerClasses, {
       apiVersion: 'roadstead.dev/v1alpha1',
       kind: 'LoadBalancerClass',
       metadata: { name: 'mine' },
       spec: { clouds: [{ name: 'aws' }] },
     })
-    const crd = { name: 'loadbalancerclasses.roadstead.dev' }
-    await client.patch(crds, crd, { type: 'merge', body: { spec: { names: { shortNames: ['old'] } } } })
-    await run(['upgrade', 'rs', chart, '--force-conflicts'], { ...leastValues, ...unserved, replicaCount: 3 })
-    const after = (await client.get(crds, crd)) as KubeObject & { spec: { names: { shortNames: string[] } } }
-    assert.deepEqual(after.spec.names.shortNames, ['lbclass'])
+    await run(['upgrade', 'rs', chart], { ...values, replicaCount: 3 })
+    assert.deepEqual(await shortNames(), ['lbclass'])
     assert.equal((await client.get(deployments, { namespace, name: 'rs-roadstead' })).spec.replicas, 3)
     await run(['uninstall', 'rs'])
     assert.equal(await absent(client.get(deployments, { namespace, name: 'rs-roadstead' })), undefined)
