@@ -15,7 +15,7 @@ function linesOf(finding: Finding): string[] {
   const head = `  ${levelOf(finding).padEnd(widest)}  ${finding.code}  `
   const below = ' '.repeat(head.length)
   return [
-    head + finding.found,
+    head + shortened(finding.found),
     ...equivalentLines(finding.equivalent).map((line) => `${below}-> ${line}`),
     ...(finding.message === '' ? [] : [below + finding.message]),
   ]
@@ -30,6 +30,10 @@ export function jsonOf(findings: readonly Finding[], services: number): string {
 /** The table of codes, for --codes. */
 export function codesTable(): string {
   return `${columns(Object.entries(codes).map(([code, { level, meaning }]) => [code, level, meaning])).join('\n')}\n`
+}
+
+function shortened(text: string): string {
+  return text.length > 120 ? `${text.slice(0, 117)}...` : text
 }
 
 function nameOf({ namespace, name, file, line }: ServiceName): string {

@@ -107,14 +107,14 @@ const table: [string, string, string][] = [
   ['aws-load-balancer-healthcheck-protocol', 'tcp', 'RS1001 health-check-traffic-port: true'],
   ['aws-load-balancer-healthcheck-protocol', 'http', 'RS1003'],
   ['aws-load-balancer-healthcheck-port', 'traffic-port', 'RS1001 health-check-traffic-port: true'],
-  ['aws-load-balancer-healthcheck-port', '30080', 'RS1001 health-check-port: 30080'],
-  ['aws-load-balancer-healthcheck-port', 'status', 'RS1005 health-check-port: status'],
-  ['aws-load-balancer-healthcheck-path', '/ready', 'RS1001 health-check-path: /ready'],
+  ['aws-load-balancer-healthcheck-port', '30080', 'RS1001 health-check-port: 30080, health-check-protocol: TCP'],
+  ['aws-load-balancer-healthcheck-port', 'status', 'RS1005 health-check-port: status, health-check-protocol: TCP'],
+  ['aws-load-balancer-healthcheck-path', '/ready', 'RS1002'],
   ['aws-load-balancer-healthcheck-healthy-threshold', '3', 'RS1001 health-check-healthy-threshold: 3'],
   ['aws-load-balancer-healthcheck-unhealthy-threshold', '3', 'RS1001 health-check-unhealthy-threshold: 3'],
   ['aws-load-balancer-healthcheck-interval', '10', 'RS1001 health-check-interval-seconds: 10'],
   ['aws-load-balancer-healthcheck-timeout', '6', 'RS1001 health-check-timeout-seconds: 6'],
-  ['aws-load-balancer-healthcheck-success-codes', '200-399', 'RS1001 health-check-codes: 200-399'],
+  ['aws-load-balancer-healthcheck-success-codes', '200-399', 'RS1002'],
   ['aws-load-balancer-target-node-labels', 'role=edge, zone=a', 'RS1001 node-selector: role=edge,zone=a'],
   ['aws-load-balancer-additional-resource-tags', 'team=edge, cost=7', 'RS1001 tags: team=edge,cost=7'],
   ['aws-load-balancer-enable-tcp-udp-listener', 'true', 'RS1002'],
@@ -159,6 +159,14 @@ describe('annotations of the AWS controllers', () => {
       'RS1001 health-check-port: 30080',
       'RS1001 health-check-protocol: HTTP, health-check-https: true',
     ])
+    const http = { 'aws-load-balancer-healthcheck-path': '/ready', 'aws-load-balancer-healthcheck-protocol': 'HTTP' }
+    assert.deepEqual(theirs({ ...http, 'aws-load-balancer-healthcheck-port': '30080' }).map(said), [
+      'RS1001 health-check-path: /ready',
+      'RS1001 health-check-port: 30080',
+      'RS1001 health-check-protocol: HTTP',
+    ])
+    // Of the node proxy's health port this path would answer 404, and no target would be healthy.
+    assert.deepEqual(theirs(http).map(said), ['RS1003', 'RS1003'])
     const groups = theirs({
       'aws-load-balancer-manage-backend-security-group-rules': 'true',
       'aws-load-balancer-security-groups': 'sg-1',

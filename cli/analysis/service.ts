@@ -43,7 +43,7 @@ export function analyzeService(service: Service, at: ServiceName, context: Analy
   const foreign = Object.entries(annotations)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .flatMap(([key, value]) => {
-      const found = `${key}: ${shortened(value)}`
+      const found = `${key}: ${value}`
       const row = foreignAnnotation(key)
       if (row === undefined) {
         if (!looksForeign(key)) return []
@@ -112,7 +112,7 @@ function ownFindings(
   return Object.entries(annotations)
     .filter(([key]) => key.startsWith(annotationPrefix))
     .flatMap(([key, value]) =>
-      mistakesIn({ [key]: value }, context).map((message) => finding('RS3001', `${key}: ${shortened(value)}`, message)),
+      mistakesIn({ [key]: value }, context).map((message) => finding('RS3001', `${key}: ${value}`, message)),
     )
 }
 
@@ -149,8 +149,4 @@ function asField(field: string, value: string): Carried {
 
 function joined(...parts: string[]): string {
   return parts.filter((part) => part !== '').join('; ')
-}
-
-function shortened(value: string): string {
-  return value.length > 60 ? `${value.slice(0, 57)}...` : value
 }

@@ -176,12 +176,12 @@ const rows: Readonly<Record<string, ForeignAnnotation>> = {
     about: ours('health-check-port', 'health-check-traffic-port'),
     translate: (value, others) => healthPort(value, others(`${check}protocol`)),
   },
-  [`${check}path`]: same('both', 'health-check-path'),
+  [`${check}path`]: ofHttpCheck('both', 'health-check-path'),
   [`${check}healthy-threshold`]: same('both', 'health-check-healthy-threshold'),
   [`${check}unhealthy-threshold`]: same('both', 'health-check-unhealthy-threshold'),
   [`${check}interval`]: same('both', 'health-check-interval-seconds'),
   [`${check}timeout`]: same('both', 'health-check-timeout-seconds'),
-  [`${check}success-codes`]: same('controller', 'health-check-codes'),
+  [`${check}success-codes`]: ofHttpCheck('controller', 'health-check-codes'),
   [`${elb}target-node-labels`]: same('both', 'node-selector'),
   [`${elb}additional-resource-tags`]: same('both', 'tags'),
   [`${elb}enable-tcp-udp-listener`]: {
@@ -232,6 +232,20 @@ export function foreignAnnotations(): [string, ForeignAnnotation][] {
 
 function same(of: Origin, key: string): ForeignAnnotation {
   return { of, about: ours(key), translate: (value) => annotations({ [key]: spaced(value) }) }
+}
+
+/** Carried over only for an HTTP check of a port of its own: the health port of the node proxy answers /healthz with 200 or 503. */
+function ofHttpCheck(of: Origin, key: string): ForeignAnnotation {
+  return {
+    of,
+    about: `${ours(key)}, for HTTP checks of a port of their own`,
+    translate(value, others) {
+      const protocol = others(`${check}protocol`) ?? 'TCP'
+      const port = others(`${check}port`) ?? 'traffic-port'
+      if (protocol.toUpperCase() === 'TCP') return unneeded('a TCP check does not read an answer')
+      return port === 'traffic-port' ? httpOnTrafficPort() : annotations({ [key]: spaced(value) })
+    },
+  }
 }
 
 function never(of: Origin, why: string): ForeignAnnotation {
@@ -329,8 +343,15 @@ function healthProtocol(value: string, port = 'traffic-port'): Equivalent {
   return annotations({ 'health-check-protocol': word })
 }
 
-function healthPort(value: string, protocol = 'TCP'): Equivalent {
-  if (value !== 'traffic-port') return annotations({ 'health-check-port': value })
+function healthPort(value: string, given: string | undefined): Equivalent {
+  const protocol = given ?? 'TCP'
+  if (value !== 'traffic-port') {
+    // With a protocol its own row says it; without one theirs is TCP, ours HTTP.
+    return annotations({
+      'health-check-port': value,
+      ...(given === undefined ? { 'health-check-protocol': 'TCP' } : {}),
+    })
+  }
   return protocol.toUpperCase() === 'TCP' ? annotations({ 'health-check-traffic-port': 'true' }) : httpOnTrafficPort()
 }
 
