@@ -97,7 +97,7 @@ export async function openLaboratory(url: string): Promise<Laboratory> {
     },
     close: async () => {
       // Load balancers stand at the end of the list and go first: the rest is in use until then.
-      for (const step of remove.reverse()) await step().catch(() => undefined)
+      for (const step of remove.toReversed()) await step().catch(() => undefined)
       sdk.destroy()
     },
   }

@@ -40,7 +40,7 @@ async function main(): Promise<number> {
 async function showProbe(url: string | undefined): Promise<void> {
   const emulator = await startEmulator({ note: say, ...(url === undefined ? {} : { kind: url }) })
   try {
-    for (const line of table(await probe(emulator.url))) say(line)
+    say(table(await probe(emulator.url)).join('\n'))
   } finally {
     await emulator.close()
   }

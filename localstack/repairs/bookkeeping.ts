@@ -59,13 +59,6 @@ function loadBalancerCalls(context: RepairContext): Record<string, Keep> {
       balancer.enforceOnPrivateLink =
         parameters.get('EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic') ?? balancer.enforceOnPrivateLink
     },
-    SetSubnets({ parameters }) {
-      const balancer = state.loadBalancers.get(parameters.get('LoadBalancerArn') ?? '')
-      if (balancer === undefined) return
-      balancer.subnets = subnetMappings(parameters)
-      balancer.ipAddressType = parameters.get('IpAddressType') ?? balancer.ipAddressType
-      balancer.sourceNat = parameters.get('EnablePrefixForIpv6SourceNat') ?? balancer.sourceNat
-    },
     SetIpAddressType({ parameters }) {
       const balancer = state.loadBalancers.get(parameters.get('LoadBalancerArn') ?? '')
       if (balancer !== undefined) balancer.ipAddressType = parameters.get('IpAddressType') ?? balancer.ipAddressType

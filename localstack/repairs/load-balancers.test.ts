@@ -8,6 +8,7 @@ import {
   DescribeTagsCommand,
   ModifyLoadBalancerAttributesCommand,
   SetSecurityGroupsCommand,
+  SetSubnetsCommand,
 } from '@aws-sdk/client-elastic-load-balancing-v2'
 import { describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -87,6 +88,20 @@ describe('repaired: load balancers', { skip: requires('moto') }, () => {
       await modify('zonal_shift.config.enabled', 'true')
       await refused(modify('idle_timeout.timeout_seconds', '60'), 'InvalidConfigurationRequest')
       await refused(modify('load_balancing.cross_zone.enabled', 'perhaps'), 'InvalidConfigurationRequest')
+    })
+
+    test('move to other subnets, also to a single one', async () => {
+      const LoadBalancerArn = known((await balancer()).LoadBalancerArn)
+      const Subnets = rig().seeded.subnetIds.slice(1, 2)
+      const set = await elb().send(new SetSubnetsCommand({ LoadBalancerArn, Subnets }))
+      assert.deepEqual(
+        set.AvailabilityZones?.map(({ ZoneName, SubnetId }) => [ZoneName, SubnetId]),
+        [['eu-west-1b', Subnets[0]]],
+      )
+      const { LoadBalancers } = await elb().send(
+        new DescribeLoadBalancersCommand({ LoadBalancerArns: [LoadBalancerArn] }),
+      )
+      assert.deepEqual(LoadBalancers?.[0]?.AvailabilityZones, set.AvailabilityZones)
     })
 
     test('with deletion protection are not deleted', async () => {

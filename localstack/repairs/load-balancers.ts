@@ -1,13 +1,14 @@
 /**
  * Load balancers as AWS has them: one per name (the same settings again: the same load balancer, others: DuplicateLoadBalancerName),
- * checked arguments, AWS's DNS name, `provisioning` for a while, addresses that were asked for, deletion protection that protects,
+ * checked arguments, AWS's DNS name, one zone or several, `provisioning` for a while, addresses that were asked for, deletion protection that protects,
  * pages of 400.
  */
+import { describeNamesLimit } from '../../providers/aws/elbv2.ts'
 import { refuse } from '../answer.ts'
 import { type AwsCall, changed, strings } from '../aws-call.ts'
 import type { Layer, Next } from '../layer.ts'
 import { element, itemsOf, leaf, printXml, put, textOf, type XmlElement } from '../xml.ts'
-import { ask, resultOf, rewritten } from './ask.ts'
+import { ask, elbv2Answer, resultOf, rewritten } from './ask.ts'
 import { subnetMappings, tagsText } from './bookkeeping.ts'
 import { putPage, wholeList } from './pages.ts'
 import type { LoadBalancerState, RepairContext, SubnetMapping } from './state.ts'
@@ -63,19 +64,30 @@ export function loadBalancers(context: RepairContext): Layer {
     const code = now() < known.createdAt + settings().provisioningMs ? 'provisioning' : 'active'
     put(item, element('State', [leaf('Code', code)]))
     put(item, leaf('Scheme', known.scheme))
+    put(item, leaf('IpAddressType', known.ipAddressType))
     if (known.securityGroups.length > 0)
       put(item, leaf('EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic', known.enforceOnPrivateLink))
     put(item, leaf('EnablePrefixForIpv6SourceNat', known.sourceNat))
-    for (const zone of itemsOf(item, 'AvailabilityZones')) {
-      const mapping = known.subnets.find(({ subnetId }) => subnetId === textOf(zone, 'SubnetId'))
-      const address = mapping === undefined ? undefined : addressElement(mapping, addresses)
-      if (address !== undefined) put(zone, element('LoadBalancerAddresses', [address]))
-    }
+    put(item, zonesElement(known, addresses))
+  }
+
+  function zonesElement({ subnets }: LoadBalancerState, addresses: ReadonlyMap<string, string>): XmlElement {
+    const zones = subnets.map((mapping) => {
+      const address = addressElement(mapping, addresses)
+      return element('member', [
+        leaf('ZoneName', state.zones.get(mapping.subnetId) ?? ''),
+        leaf('SubnetId', mapping.subnetId),
+        element('LoadBalancerAddresses', address === undefined ? [] : [address]),
+      ])
+    })
+    return element('AvailabilityZones', zones)
   }
 
   async function describe(call: AwsCall, next: Next, answeredAction = call.action) {
     const arns = strings(call.parameters, 'LoadBalancerArns.member')
     const names = strings(call.parameters, 'Names.member')
+    if (arns.length > describeNamesLimit || names.length > describeNamesLimit)
+      refuse('ValidationError', `Up to ${describeNamesLimit} load balancers can be named at once`)
     const { root, items } = await wholeList(call, next, 'LoadBalancers')
     const hidden = (item: XmlElement) => {
       const known = state.loadBalancers.get(textOf(item, 'LoadBalancerArn') ?? '')
@@ -129,6 +141,27 @@ export function loadBalancers(context: RepairContext): Layer {
     return await next(call)
   }
 
+  /** Entirely here: moto wants two zones, AWS one. */
+  async function setSubnets(call: AwsCall, next: Next) {
+    const { parameters } = call
+    const arn = parameters.get('LoadBalancerArn') ?? ''
+    const known = state.loadBalancers.get(arn)
+    if (known === undefined) return refuse('LoadBalancerNotFound', `Load balancer '${arn}' not found`)
+    const mappings = subnetMappings(parameters)
+    if (mappings.length === 0) refuse('ValidationError', 'Either subnets or subnet mappings must be specified')
+    await checkSubnets(context, call, next, mappings)
+    await checkAddresses(call, next, mappings, known.scheme)
+    known.subnets = mappings
+    known.ipAddressType = parameters.get('IpAddressType') ?? known.ipAddressType
+    known.sourceNat = parameters.get('EnablePrefixForIpv6SourceNat') ?? known.sourceNat
+    const zones = zonesElement(known, await publicAddresses(call, next, mappings))
+    return elbv2Answer(call, [
+      zones,
+      leaf('IpAddressType', known.ipAddressType),
+      leaf('EnablePrefixForIpv6SourceNat', known.sourceNat),
+    ])
+  }
+
   return async (call, next) => {
     switch (call.action) {
       case 'CreateLoadBalancer':
@@ -140,8 +173,7 @@ export function loadBalancers(context: RepairContext): Layer {
       case 'SetSecurityGroups':
         return await setGroups(call, next)
       case 'SetSubnets':
-        await checkSubnets(context, call, next, subnetMappings(call.parameters))
-        return await next(call)
+        return await setSubnets(call, next)
       default:
         return await next(call)
     }

@@ -46,19 +46,18 @@ export function securityGroups(context: RepairContext): Layer {
     if (hidden(id)) notFound(id)
     const permissions = structures(call.parameters, 'IpPermissions')
     for (const permission of permissions) checkPermission(permission)
-    const added = permissions.reduce((count, permission) => count + sourcesOf(permission), 0)
+    const added = sum(permissions.map(weightOf))
     const known = state.securityGroups.get(id)
     const quota = settings().quotas.rulesPerSecurityGroup
-    if (known === undefined || known.inboundAtMost + added > quota) {
+    if (known === undefined || known.inboundAtMost + most(added) > quota) {
       const root = await ask(call, next, 'ec2', 'DescribeSecurityGroups', { 'GroupId.1': id })
-      const rules = itemsOf(itemsOf(root, 'securityGroupInfo')[0], 'ipPermissions')
-      const held = rules.reduce((count, rule) => count + sourcesIn(rule), 0)
-      if (known !== undefined) known.inboundAtMost = held
-      if (held + added > quota)
+      const held = sum(itemsOf(itemsOf(root, 'securityGroupInfo')[0], 'ipPermissions').map(weightIn))
+      if (known !== undefined) known.inboundAtMost = most(held)
+      if (most(sum([held, added])) > quota)
         refuse('RulesPerSecurityGroupLimitExceeded', 'The maximum number of rules per security group has been reached.')
     }
     const answer = await next(call)
-    if (answer.code === undefined && known !== undefined) known.inboundAtMost += added
+    if (answer.code === undefined && known !== undefined) known.inboundAtMost += most(added)
     return answer
   }
 
@@ -107,15 +106,26 @@ const dependent = (id: string): never => refuse('DependencyViolation', `resource
 /** In a request a permission's sources are lists of structures, each of them one rule. */
 const requestLists = ['IpRanges', 'Ipv6Ranges', 'Groups', 'UserIdGroupPairs', 'PrefixListIds'] as const
 
-function sourcesOf(permission: Parameters): number {
-  return requestLists.reduce((count, list) => count + structures(permission, list).length, 0)
+/** Rules by family: groups and prefix lists count in both (user guide, Security group quotas). */
+interface Weight {
+  ipv4: number
+  ipv6: number
 }
 
-function sourcesIn(rule: XmlElement): number {
-  return ['ipRanges', 'ipv6Ranges', 'groups', 'prefixListIds'].reduce(
-    (count, list) => count + itemsOf(rule, list).length,
-    0,
-  )
+const sum = (weights: readonly Weight[]): Weight =>
+  weights.reduce((a, b) => ({ ipv4: a.ipv4 + b.ipv4, ipv6: a.ipv6 + b.ipv6 }), { ipv4: 0, ipv6: 0 })
+
+const most = ({ ipv4, ipv6 }: Weight) => Math.max(ipv4, ipv6)
+
+function weightOf(permission: Parameters): Weight {
+  const count = (list: (typeof requestLists)[number]) => structures(permission, list).length
+  const both = count('Groups') + count('UserIdGroupPairs') + count('PrefixListIds')
+  return { ipv4: count('IpRanges') + both, ipv6: count('Ipv6Ranges') + both }
+}
+
+function weightIn(rule: XmlElement): Weight {
+  const both = itemsOf(rule, 'groups').length + itemsOf(rule, 'prefixListIds').length
+  return { ipv4: itemsOf(rule, 'ipRanges').length + both, ipv6: itemsOf(rule, 'ipv6Ranges').length + both }
 }
 
 function checkPermission(permission: Parameters): void {

@@ -2,6 +2,7 @@
  * Target groups as AWS has them: created again with the same settings they are the same group, the load balancers they belong to follow
  * the listeners, in use for a while after these are gone, checked numbers, pages.
  */
+import { describeNamesLimit } from '../../providers/aws/elbv2.ts'
 import { refuse } from '../answer.ts'
 import { type AwsCall, changed, strings } from '../aws-call.ts'
 import type { Layer, Next } from '../layer.ts'
@@ -48,6 +49,8 @@ export function targetGroups(context: RepairContext): Layer {
     const names = strings(parameters, 'Names.member')
     if (balancer !== undefined && !state.loadBalancers.has(balancer))
       refuse('LoadBalancerNotFound', `Load balancer '${balancer}' not found`)
+    if (arns.length > describeNamesLimit || names.length > describeNamesLimit)
+      refuse('ValidationError', `Up to ${describeNamesLimit} target groups can be named at once`)
     const all = { ...call, parameters: changed(parameters, ['LoadBalancerArn']) }
     const { root, items } = await wholeList(all, next, 'TargetGroups')
     const visible = items.filter((item) => {

@@ -2,6 +2,7 @@
  * Targets as AWS has them, entirely here (moto keys them by instance alone and knows no health): by id and port, checked against running
  * instances of the group's VPC, unused until a listener points to the group, initial for a while, draining when they leave.
  */
+import { registerTargetsLimit } from '../../providers/aws/elbv2.ts'
 import { refuse } from '../answer.ts'
 import { type AwsCall, structures } from '../aws-call.ts'
 import type { Layer, Next } from '../layer.ts'
@@ -36,7 +37,10 @@ export function targets(context: RepairContext): Layer {
   }
 
   function named(call: AwsCall, group: TargetGroupState): { id: string; port: number; key: string }[] {
-    return structures(call.parameters, 'Targets.member').map((target) => {
+    const given = structures(call.parameters, 'Targets.member')
+    if (given.length > registerTargetsLimit)
+      refuse('ValidationError', `Up to ${registerTargetsLimit} targets can be named at once`)
+    return given.map((target) => {
       const id = target.get('Id') ?? ''
       const port = Number(target.get('Port') ?? group.port)
       return { id, port, key: `${id}:${port}` }
