@@ -38,7 +38,7 @@ const table: Record<CloudErrorKind, Requeue> = {
     advice: "give the operator's identity this permission",
   },
   invalid: {
-    wait: 5 * minutes,
+    wait: 1 * minutes,
     reason: 'CloudRefused',
     event: 'specific',
     advice: 'change the Service or its class',

@@ -13,6 +13,7 @@ import { portGroups } from './port-groups.ts'
 import type { PortGroup } from './port-groups.ts'
 import { keys } from './resources.ts'
 import type {
+  Attributes,
   AwsResource,
   ListenerResource,
   LoadBalancerResource,
@@ -21,7 +22,7 @@ import type {
   TargetGroupResource,
 } from './resources.ts'
 import { ruleLine } from './rules.ts'
-import { ownerTags } from './tags.ts'
+import { ownerTags, resourceTag } from './tags.ts'
 import { chooseTargets } from './targets.ts'
 import { listenerAttributes, loadBalancerAttributes, targetGroupAttributes } from './wishes.ts'
 
@@ -43,14 +44,14 @@ export function lower(spec: LoadBalancerSpec, options: LowerOptions = lowerDefau
   if (reasons.length > 0) return { kind: 'unsupported', reasons }
 
   const extra = { ...options.tags, ...parameters.tags }
-  const balancer = loadBalancer(spec, parameters, extra, options)
+  const balancer = loadBalancer(spec, parameters, grouped.groups, extra, options)
   const { targets, notes } = chooseTargets(spec, parameters, grouped.groups.length)
   const groups = grouped.groups.map((group) => targetGroup(spec, parameters, group, balancer, targets, extra))
   const own: AwsResource[] = [
     ...(parameters.securityGroups ? [] : [securityGroup(spec, parameters, grouped.groups, extra)]),
     balancer,
     ...groups,
-    ...grouped.groups.map((group, index) => listener(spec, parameters, group, balancer, groups[index], extra)),
+    ...grouped.groups.map((group, index) => listener(spec, parameters, group, balancer, groups[index])),
   ]
   const managed = parameters.nodeRules !== 'none'
   return {
@@ -96,6 +97,7 @@ function securityGroup(
 function loadBalancer(
   spec: LoadBalancerSpec,
   parameters: Parameters,
+  groups: readonly PortGroup[],
   extra: Tags,
   { graceSeconds }: LowerOptions,
 ): LoadBalancerResource {
@@ -104,6 +106,12 @@ function loadBalancer(
   const { allocationIds = [], privateIpv4Addresses = [], ipv6Addresses = [], privateLinkRules } = parameters
   const addresses = [[...allocationIds], [...privateIpv4Addresses], [...ipv6Addresses]]
   const attributes = beyondDefaults('load-balancer', loadBalancerAttributes(parameters))
+  // Reading the tags of every listener would cost a call each: they are those of the load balancer, the mark of attributes included.
+  const marked = [
+    attributes,
+    ...groups.map((group) => beyondDefaults('listener', listenerAttributes(parameters, group))),
+  ]
+  const all = marked.some((one) => one !== undefined) ? (Object.assign({}, ...marked) as Attributes) : undefined
   const ownGroup = parameters.securityGroups ?? [objectName(owner, ['security-group'])]
   const access = parameters.nodeRules === 'none' ? [] : [nodeAccessGroupName(owner.cluster)]
   const dualStack = spec.families.includes('IPv6')
@@ -124,7 +132,7 @@ function loadBalancer(
       securityGroups: [...ownGroup, ...access].sort(),
       ...(privateLinkRules ? { privateLinkRules } : {}),
       ...(attributes ? { attributes } : {}),
-      tags: ownerTags(owner, keys.loadBalancer, { extra, attributes, early: parameters.earlyAddress ?? false }),
+      tags: ownerTags(owner, keys.loadBalancer, { extra, attributes: all, early: parameters.earlyAddress ?? false }),
     },
     state: 'ready',
     graceSeconds,
@@ -166,7 +174,6 @@ function listener(
   group: PortGroup,
   balancer: LoadBalancerResource,
   targets: TargetGroupResource | undefined,
-  extra: Tags,
 ): ListenerResource {
   const key = keys.listener(group.port)
   const tls = group.protocol === 'TLS'
@@ -185,7 +192,7 @@ function listener(
       sslPolicy: tls ? (parameters.tlsPolicy ?? '') : '',
       alpn: tls && parameters.tlsAlpn !== 'None' ? (parameters.tlsAlpn ?? '') : '',
       ...(attributes ? { attributes } : {}),
-      tags: ownerTags(owner, key, { extra, attributes }),
+      tags: { ...balancer.mutable.tags, [resourceTag]: key },
     },
     state: 'ready',
   }

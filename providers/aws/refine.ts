@@ -121,7 +121,9 @@ function groupChanges(walk: Walk, from: SecurityGroupResource, to: SecurityGroup
 function balancerChanges(walk: Walk, from: LoadBalancerResource, to: LoadBalancerResource): void {
   const seen = from.mutable
   const want = to.mutable
-  if (seen.ipAddressType !== want.ipAddressType) walk.become({ ipAddressType: want.ipAddressType })
+  // Prefixes for source NAT need dual stack: it comes before them and goes after them.
+  const restacked = seen.ipAddressType !== want.ipAddressType
+  if (restacked && want.ipAddressType === 'dualstack') walk.become({ ipAddressType: want.ipAddressType })
   const subnets = from.observed?.subnetIds ?? want.subnets
   // Subnets given by Name tag are looked up at creation only: what they mean is known by then.
   const byId = want.subnets.length > 0 && want.subnets.every((subnet) => subnet.startsWith('subnet-'))
@@ -129,6 +131,7 @@ function balancerChanges(walk: Walk, from: LoadBalancerResource, to: LoadBalance
   if (moved || seen.sourceNat !== want.sourceNat) {
     walk.become({ subnets: byId ? want.subnets : subnets, sourceNat: want.sourceNat })
   }
+  if (restacked && want.ipAddressType !== 'dualstack') walk.become({ ipAddressType: want.ipAddressType })
   const linkRules = want.privateLinkRules ?? (seen.privateLinkRules === 'off' ? 'on' : undefined)
   const relinked = linkRules !== undefined && linkRules !== (seen.privateLinkRules ?? 'on')
   if (!sameItems(seen.securityGroups, want.securityGroups) || relinked) {
@@ -190,7 +193,9 @@ function listenerChanges(walk: Walk, from: ListenerResource, to: ListenerResourc
   if (gone.length > 0 && want.protocol === 'TLS') {
     walk.become({ certificates: [...head, ...all.filter((one) => !gone.includes(one))] })
   }
-  attributes(walk, 'listener', seen, want)
+  // Only a TCP listener has attributes; one that becomes it begins with AWS's own.
+  if (want.protocol === 'TCP')
+    attributes(walk, 'listener', seen.protocol === 'TCP' ? seen : { ...seen, attributes: {} }, want)
 }
 
 function attributes(

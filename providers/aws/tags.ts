@@ -9,7 +9,7 @@ export const clusterTag = 'roadstead.dev/cluster'
 const serviceTag = 'roadstead.dev/service'
 const uidTag = 'roadstead.dev/uid'
 /** Key of the resource within its owner. */
-const resourceTag = 'roadstead.dev/resource'
+export const resourceTag = 'roadstead.dev/resource'
 const documentTag = 'roadstead.dev/document'
 /** Keys of the tags that the user asked for: what has gone from the wish is taken off, tags of others stay. */
 const extraTag = 'roadstead.dev/extra-tags'

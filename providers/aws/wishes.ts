@@ -47,8 +47,8 @@ export function listenerAttributes(
   { idleTimeoutSeconds, listenerAttributes: more }: Parameters,
   { protocol }: PortGroup,
 ): Attributes {
-  // UDP flows and TLS connections have a fixed timeout.
-  if (protocol !== 'TCP' && protocol !== 'TCP_UDP') return {}
+  // UDP flows and TLS connections have a fixed timeout, and only a TCP listener has attributes.
+  if (protocol !== 'TCP') return {}
   return {
     ...(idleTimeoutSeconds === undefined ? {} : { 'tcp.idle_timeout.seconds': String(idleTimeoutSeconds) }),
     ...more,
