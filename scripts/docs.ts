@@ -1,8 +1,8 @@
 /**
  * `npm run docs`: writes docs/reference/ and the generated files of charts/ from the code. `--check` only compares (the test does that) and names what is stale.
  */
-import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { referencePages } from './reference/pages.ts'
 import { projectRoot } from './source-files.ts'
 
@@ -14,7 +14,9 @@ async function main(check: boolean): Promise<number> {
     const path = join(projectRoot, file)
     if (current(path) === text) continue
     stale.push(file)
-    if (!check) writeFileSync(path, text)
+    if (check) continue
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, text)
   }
   console.log(
     stale.length === 0

@@ -4,7 +4,7 @@
  */
 import * as z from 'zod'
 import type { Action, AwsCloud } from './cloud.ts'
-import type { AvailabilityZone, Instance, IpPermission, RouteTable, SecurityGroup, Subnet, Vpc } from './ec2.ts'
+import type { AvailabilityZone, Instance, IpPermission, RouteTable, SecurityGroup, Subnet } from './ec2.ts'
 import type {
   HealthCheckProtocol,
   IpAddressType,
@@ -122,7 +122,9 @@ const subnet: z.ZodType<Subnet> = z
     availabilityZone: text,
     availabilityZoneId: maybe,
     cidrBlock: text.default(''),
-    ipv6CidrBlockAssociationSet: list(associated('ipv6CidrBlockState')),
+    ipv6CidrBlockAssociationSet: list(
+      z.object({ ipv6CidrBlock: maybe, ipv6CidrBlockState: z.object({ state: text }).optional() }),
+    ),
     availableIpAddressCount: z.number().default(0),
     state: text.default('available'),
     outpostArn: maybe,
@@ -130,34 +132,9 @@ const subnet: z.ZodType<Subnet> = z
   })
   .transform(({ ipv6CidrBlockAssociationSet, ...rest }) => ({
     ...rest,
-    ipv6CidrBlocks: blocks(ipv6CidrBlockAssociationSet),
-  }))
-
-/** A CIDR block association: the block while it is in state associated. */
-function associated(state: string) {
-  return z.looseObject({ ipv6CidrBlock: maybe, cidrBlock: maybe }).transform((association) => {
-    const parsed = z.object({ state: text }).safeParse(association[state])
-    const block = association.ipv6CidrBlock ?? association.cidrBlock
-    return !parsed.success || parsed.data.state === 'associated' ? block : undefined
-  })
-}
-
-function blocks(found: readonly (string | undefined)[]): string[] {
-  return found.filter((block) => block !== undefined)
-}
-
-const vpc: z.ZodType<Vpc> = z
-  .object({
-    vpcId: text,
-    cidrBlock: maybe,
-    cidrBlockAssociationSet: list(associated('cidrBlockState')),
-    ipv6CidrBlockAssociationSet: list(associated('ipv6CidrBlockState')),
-    tags: list(keyValue),
-  })
-  .transform(({ cidrBlock, cidrBlockAssociationSet, ipv6CidrBlockAssociationSet, ...rest }) => ({
-    ...rest,
-    cidrBlocks: [...new Set([...blocks([cidrBlock]), ...blocks(cidrBlockAssociationSet)])],
-    ipv6CidrBlocks: blocks(ipv6CidrBlockAssociationSet),
+    ipv6CidrBlocks: ipv6CidrBlockAssociationSet
+      .filter(({ ipv6CidrBlockState }) => (ipv6CidrBlockState?.state ?? 'associated') === 'associated')
+      .flatMap(({ ipv6CidrBlock }) => ipv6CidrBlock ?? []),
   }))
 
 const routeTable: z.ZodType<RouteTable> = z.object({
@@ -254,7 +231,6 @@ export const answers: Reading = {
   describeTags: z.object({ tagDescriptions: list(tagDescription) }),
   describeSubnets: z.object({ subnets: list(subnet), ...tokenPage }),
   describeRouteTables: z.object({ routeTables: list(routeTable), ...tokenPage }),
-  describeVpcs: z.object({ vpcs: list(vpc), ...tokenPage }),
   describeAvailabilityZones: z.object({ availabilityZones: list(zone) }),
   describeInstances: z
     .object({ reservations: list(z.object({ instances: list(instance) })), ...tokenPage })

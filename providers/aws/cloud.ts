@@ -60,7 +60,6 @@ export const actions: Readonly<Record<Action, ActionFacts>> = {
   removeTags: elb('elb-write'),
   describeSubnets: ec2('ec2-read'),
   describeRouteTables: ec2('ec2-read'),
-  describeVpcs: ec2('ec2-read'),
   describeAvailabilityZones: ec2('ec2-read'),
   describeInstances: ec2('ec2-read'),
   describeSecurityGroups: ec2('ec2-read'),
@@ -68,7 +67,6 @@ export const actions: Readonly<Record<Action, ActionFacts>> = {
   deleteSecurityGroup: ec2('ec2-write'),
   authorizeSecurityGroupIngress: ec2('ec2-write'),
   revokeSecurityGroupIngress: ec2('ec2-write'),
-  updateSecurityGroupRuleDescriptionsIngress: ec2('ec2-write'),
   createTags: ec2('ec2-write'),
   deleteTags: ec2('ec2-write'),
 }

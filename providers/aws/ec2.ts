@@ -94,10 +94,6 @@ export interface Ec2 {
     input: { filters?: readonly Filter[]; nextToken?: string },
     signal: AbortSignal,
   ) => Promise<TokenPage & { routeTables: readonly RouteTable[] }>
-  describeVpcs: (
-    input: { vpcIds?: readonly string[]; filters?: readonly Filter[]; nextToken?: string },
-    signal: AbortSignal,
-  ) => Promise<TokenPage & { vpcs: readonly Vpc[] }>
   describeAvailabilityZones: (
     input: { zoneNames?: readonly string[] },
     signal: AbortSignal,
@@ -126,11 +122,6 @@ export interface Ec2 {
   ) => Promise<void>
   /** One that does not exist: InvalidPermission.NotFound, not-found. */
   revokeSecurityGroupIngress: (
-    input: { groupId: string; ipPermissions: readonly IpPermission[] },
-    signal: AbortSignal,
-  ) => Promise<void>
-  /** New descriptions for rules that exist. */
-  updateSecurityGroupRuleDescriptionsIngress: (
     input: { groupId: string; ipPermissions: readonly IpPermission[] },
     signal: AbortSignal,
   ) => Promise<void>

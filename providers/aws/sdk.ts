@@ -78,13 +78,7 @@ function commandOf(module: object, action: string): new (input: unknown) => obje
 function also(action: string, input: object): object {
   if (action === 'createLoadBalancer') return { type: 'network' }
   // Without a page size EC2 takes an unlimited describe from a smaller bucket; with ids it refuses one.
-  const paged = [
-    'describeSubnets',
-    'describeRouteTables',
-    'describeVpcs',
-    'describeInstances',
-    'describeSecurityGroups',
-  ]
+  const paged = ['describeSubnets', 'describeRouteTables', 'describeInstances', 'describeSecurityGroups']
   const byId = Object.keys(input).some((key) => key.endsWith('Ids'))
   return paged.includes(action) && !byId ? { maxResults: 1000 } : {}
 }

@@ -196,7 +196,10 @@ function loadBalancerWrites(cloud: AwsCloud, records: Records, now: () => number
       return answer
     }) satisfies AwsCloud['createListener'],
     modifyListener: onListener(cloud.modifyListener, (record, { listenerArn: _arn, ...changed }) => {
+      const before = record.listener.protocol
       record.listener = { ...record.listener, ...defined(changed) }
+      // Each protocol has attributes of its own.
+      if (record.listener.protocol !== before) record.attributes = { at: now(), value: {} }
     }),
     modifyListenerAttributes: onListener(cloud.modifyListenerAttributes, (record, { attributes }) => {
       record.attributes = patched(record.attributes, attributes, now())
@@ -364,7 +367,6 @@ function groupWrites(cloud: AwsCloud, records: Records, now: () => number) {
     }) satisfies AwsCloud['deleteSecurityGroup'],
     authorizeSecurityGroupIngress: onRules(cloud.authorizeSecurityGroupIngress, withRules),
     revokeSecurityGroupIngress: onRules(cloud.revokeSecurityGroupIngress, withoutRules),
-    updateSecurityGroupRuleDescriptionsIngress: onRules(cloud.updateSecurityGroupRuleDescriptionsIngress, withRules),
     createTags: (async (input, signal) => {
       const found = input.resources.flatMap(recordsOf)
       await write(records, now, { lists, of: found }, () => cloud.createTags(input, signal))

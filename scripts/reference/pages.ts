@@ -1,4 +1,5 @@
 /** The generated files of docs/reference/ and of the chart: file name -> text. Everything comes from the code that does the work. */
+import { policyFiles } from '../../providers/aws/iam.ts'
 import { analysisPage } from './analysis.ts'
 import { chartFiles } from './chart.ts'
 import { commandsPage } from './commands.ts'
@@ -19,5 +20,6 @@ export async function referencePages(): Promise<Map<string, string>> {
   return new Map([
     ...pages.map(([file, text]): [string, string] => [file, generatedNote + text]),
     ...(await chartFiles()),
+    ...policyFiles(),
   ])
 }

@@ -11,7 +11,6 @@ import { tagged } from './tags.ts'
 type Actions = Sync<
   | 'describeSubnets'
   | 'describeRouteTables'
-  | 'describeVpcs'
   | 'describeAvailabilityZones'
   | 'describeInstances'
   | 'createTags'
@@ -57,27 +56,6 @@ export function networkActions(account: Account): Actions {
       )
       const { items, next } = page(account, chosen, ({ routeTableId }) => routeTableId, { after: nextToken })
       return { routeTables: items, nextToken: next }
-    },
-    describeVpcs({ vpcIds, filters = [], nextToken }) {
-      const all = account.vpcs.seen(ec2Lag(account))
-      for (const id of vpcIds ?? []) {
-        demand(
-          all.some(({ vpcId }) => vpcId === id),
-          'InvalidVpcID.NotFound',
-          `The vpc ID '${id}' does not exist`,
-        )
-      }
-      const chosen = all.filter(
-        (vpc) => (vpcIds?.includes(vpc.vpcId) ?? true) && matches(filters, record(vpc.tags), { 'vpc-id': [vpc.vpcId] }),
-      )
-      const { items, next } = page(account, chosen, ({ vpcId }) => vpcId, { after: nextToken })
-      const vpcs = items.map(({ vpcId, cidrBlocks, ipv6CidrBlocks, tags }) => ({
-        vpcId,
-        cidrBlocks,
-        ipv6CidrBlocks,
-        tags,
-      }))
-      return { vpcs, nextToken: next }
     },
     describeAvailabilityZones({ zoneNames }) {
       const zones = account.zones.values().filter(({ zoneName }) => zoneNames?.includes(zoneName) ?? true)

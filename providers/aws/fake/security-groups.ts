@@ -18,7 +18,6 @@ type Actions = Sync<
   | 'deleteSecurityGroup'
   | 'authorizeSecurityGroupIngress'
   | 'revokeSecurityGroupIngress'
-  | 'updateSecurityGroupRuleDescriptionsIngress'
 >
 
 const descriptionText = /^[A-Za-z0-9 ._\-:/()#,@[\]+=&;{}!$*]{0,255}$/
@@ -121,25 +120,6 @@ export function securityGroupActions(account: Account): Actions {
         ...group,
         rules: group.rules.filter((rule) => !removed.has(ruleKey(rule))),
       })
-    },
-    updateSecurityGroupRuleDescriptionsIngress({ groupId, ipPermissions }) {
-      const group = at(groupId)
-      const texts = new Map(
-        rulesOf(account, ipPermissions, 'unchecked').map((rule) => [ruleKey(rule), rule.description]),
-      )
-      const present = new Set(group.rules.map(ruleKey))
-      for (const key of texts.keys()) {
-        demand(
-          present.has(key),
-          'InvalidPermission.NotFound',
-          `The specified rule "${key}" does not exist in this security group.`,
-        )
-      }
-      const rules = group.rules.map((rule) => {
-        const key = ruleKey(rule)
-        return texts.has(key) ? { ...rule, description: texts.get(key) } : rule
-      })
-      account.securityGroups.put(groupId, { ...group, rules })
     },
   }
 }
