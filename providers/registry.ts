@@ -39,6 +39,8 @@ const clouds: Readonly<Record<CloudName, Cloud>> = {
         'rules of ours in one security group of the nodes, default 45; AWS allows 60 in all unless the quota is raised',
       'replacement-grace':
         'seconds that a replaced load balancer stays after the new address is published, default 120',
+      'call-rate':
+        "how many times AWS's usual call limits the operator may use, default 1; more where AWS has raised those of the account",
       tags: 'key:value, separated by +, on everything that is made',
     },
     required: [],
@@ -49,9 +51,9 @@ const clouds: Readonly<Record<CloudName, Cloud>> = {
         import('./aws/sdk.ts'),
         import('./aws/paced.ts'),
       ])
-      const { region, endpoint, ...rest } = options
+      const { region, endpoint, callRate, ...rest } = options
       const cloud = await createSdkCloud({ ...(region ? { region } : {}), ...(endpoint ? { endpoint } : {}) })
-      return { ...createAwsProvider({ ...rest, cloud: paced(cloud, bucket), now, lookMs }), paced: true }
+      return { ...createAwsProvider({ ...rest, cloud: paced(cloud, bucket, callRate), now, lookMs }), paced: true }
     },
   },
   local: {
@@ -117,6 +119,7 @@ function awsOptions(settings: ProviderSettings) {
     ...(groups.length === 0 ? {} : { nodeSecurityGroups: groups }),
     nodeRuleCap: wholeNumber(settings, 'node-rule-cap', 2, 1000) ?? 45,
     graceSeconds: wholeNumber(settings, 'replacement-grace', 0, 86_400) ?? 120,
+    callRate: wholeNumber(settings, 'call-rate', 1, 1000) ?? 1,
     tags: Object.fromEntries(pairs.map(([key = '', value = '']) => [key, value])),
   }
 }

@@ -115,7 +115,7 @@ export function awsClass(name: string, spec: Partial<LoadBalancerClass['spec']> 
     apiVersion: 'roadstead.dev/v1alpha1',
     kind: 'LoadBalancerClass',
     metadata: { name },
-    spec: { clouds: [{ name: 'aws' }], scheme: 'public', defaults: { drainSeconds: 0 }, ...spec },
+    spec: { clouds: [{ name: 'aws' }], scheme: 'public', ...spec },
   }
 }
 

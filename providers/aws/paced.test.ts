@@ -8,17 +8,21 @@ import { paced } from './paced.ts'
 const signal = new AbortController().signal
 
 /** A cloud whose every call does the same, and buckets that write down what happens. */
-function setup(answer: () => Promise<unknown>) {
+function setup(answer: () => Promise<unknown>, rate?: number) {
   const log: string[] = []
   const cloud = Object.fromEntries(Object.keys(actions).map((action) => [action, () => (log.push(action), answer())]))
   let made = 0
-  const calls = paced(cloud as unknown as AwsCloud, ({ burst }) => {
-    const name = `bucket ${++made} of ${burst}`
-    return {
-      take: async () => void log.push(name),
-      throttled: (after) => void log.push(`${name} throttled ${after}`),
-    }
-  })
+  const calls = paced(
+    cloud as unknown as AwsCloud,
+    ({ burst }) => {
+      const name = `bucket ${++made} of ${burst}`
+      return {
+        take: async () => void log.push(name),
+        throttled: (after) => void log.push(`${name} throttled ${after}`),
+      }
+    },
+    rate,
+  )
   return { calls, log }
 }
 
@@ -35,4 +39,10 @@ test('a throttle answer slows its bucket and reaches the caller', async () => {
   )
   await assert.rejects(calls.describeTags({ resourceArns: [] }, signal), CloudError)
   assert.equal(log.at(-1), 'bucket 1 of 38 throttled 3')
+})
+
+test('an account with raised limits', async () => {
+  const { calls, log } = setup(() => Promise.resolve({}), 10)
+  await calls.describeLoadBalancers({}, signal)
+  assert.equal(log[0], 'bucket 1 of 380')
 })

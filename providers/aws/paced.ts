@@ -11,11 +11,12 @@ import type { Action, ActionFacts, AwsCloud } from './cloud.ts'
 const share = 0.98
 const spare = 2
 
-export function paced(cloud: AwsCloud, bucket: (pace: Pace) => Bucket): AwsCloud {
+/** `rate`: how many times AWS's usual limits, for accounts that were given more. */
+export function paced(cloud: AwsCloud, bucket: (pace: Pace) => Bucket, rate = 1): AwsCloud {
   const buckets = Object.fromEntries(
     Object.entries(bucketLimits).map(([name, { burst, perSecond }]) => [
       name,
-      bucket({ burst: burst - spare, perSecond: perSecond * share }),
+      bucket({ burst: (burst - spare) * rate, perSecond: perSecond * share * rate }),
     ]),
   ) as Record<ActionFacts['bucket'], Bucket>
   const calls = (Object.keys(actions) as Action[]).map((action) => {
