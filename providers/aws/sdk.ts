@@ -117,6 +117,7 @@ const thrown = z.looseObject({
   name: z.string().default('Error'),
   message: z.string().default(''),
   Code: z.string().optional(),
+  RequestId: z.string().optional(),
   code: z.string().optional(),
   $metadata: z.looseObject({ httpStatusCode: z.number().optional(), requestId: z.string().optional() }).optional(),
   $response: z
@@ -134,12 +135,13 @@ function refusal(error: unknown, action: string, signal: AbortSignal): CloudErro
     name: fields['name'],
     message: fields['message'],
     Code: fields['Code'],
+    RequestId: fields['RequestId'],
     code: fields['code'],
     $metadata: fields['$metadata'],
     $response: fields['$response'],
   })
   if (!parsed.success) return new CloudError('unknown', `${action} failed: ${String(error)}`, { cause: error })
-  const { name, message, Code, code, $metadata, $response } = parsed.data
+  const { name, message, Code, RequestId, code, $metadata, $response } = parsed.data
   const status = $metadata?.httpStatusCode ?? $response?.statusCode
   if (name === 'TimeoutError' || (code !== undefined && networkCode.test(code))) {
     return new CloudError('unavailable', `${action} got no answer: ${message || name}`, {
@@ -147,20 +149,15 @@ function refusal(error: unknown, action: string, signal: AbortSignal): CloudErro
       cause: error,
     })
   }
-  // An answer that is no XML, from something between us and AWS.
-  if (
-    status !== undefined &&
-    status >= 500 &&
-    Code === undefined &&
-    /Syntax|Type|Error$/.test(name) &&
-    !name.startsWith('Internal')
-  ) {
+  // An answer that is no refusal of the API, from something between us and AWS.
+  if (status !== undefined && status >= 500 && Code === undefined) {
     return new CloudError('unavailable', `${action} was answered with HTTP ${status}`, {
       code: `HTTP${status}`,
       cause: error,
     })
   }
-  const requestId = $metadata?.requestId
+  // AWS sends it as a header; of some refusals the SDK has it from the body as well.
+  const requestId = $metadata?.requestId ?? RequestId
   const after = Number($response?.headers?.['retry-after'])
   return cloudErrorOf(Code ?? name, message, {
     action,
