@@ -18,6 +18,8 @@ export interface Settings {
   securityGroupLingerMs: number
   /** How long a new object is missing from describes. */
   visibilityMs: number
+  /** The certificates there are; undefined: any ARN of ACM or IAM is one. */
+  certificates: readonly string[] | undefined
   quotas: Quotas
 }
 
@@ -42,6 +44,7 @@ export const defaultSettings: Settings = {
   targetGroupLingerMs: 0,
   securityGroupLingerMs: 0,
   visibilityMs: 0,
+  certificates: undefined,
   quotas: {
     loadBalancers: 1000,
     targetGroups: 3000,

@@ -63,6 +63,12 @@ describe('repaired: listeners, tags and security groups', { skip: requires('moto
         { CertificateArn, IsDefault: true },
         { CertificateArn: more, IsDefault: false },
       ])
+      rig().proxy.set({ certificates: [CertificateArn] })
+      const unknown = [{ CertificateArn: more }]
+      await refused(
+        elb().send(new ModifyListenerCommand({ ListenerArn, Certificates: unknown })),
+        'CertificateNotFound',
+      )
       await elb().send(new ModifyListenerCommand({ ListenerArn, Protocol: 'TCP' }))
       assert.equal((await shown()).Protocol, 'TCP')
       await elb().send(new DeleteListenerCommand({ ListenerArn }))

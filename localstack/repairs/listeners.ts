@@ -27,6 +27,7 @@ export function listeners(context: RepairContext): Layer {
     const balancer = parameters.get('LoadBalancerArn') ?? ''
     const port = Number(parameters.get('Port'))
     const protocol = parameters.get('Protocol') ?? ''
+    const certificate = parameters.get('Certificates.member.1.CertificateArn')
     const others = listenersOf(state, balancer)
     if (!(port >= 1 && port <= 65535)) refuse('ValidationError', `Port '${port}' must be between 1 and 65535`)
     const same = others.find((listener) => listener.port === port)
@@ -39,9 +40,17 @@ export function listeners(context: RepairContext): Layer {
     if (others.length >= settings().quotas.listenersPerLoadBalancer)
       refuse('TooManyListeners', 'The maximum number of listeners has been reached.')
     checkProtocol(protocol, forwardedTo(parameters), balancer)
-    if (protocol === 'TLS') checkCertificate(parameters.get('Certificates.member.1.CertificateArn'))
-    return rewritten(await next(call), (root) => {
-      for (const item of itemsOf(resultOf(root), 'Listeners')) asAws(item)
+    if (protocol === 'TLS') checkCertificate(certificate)
+    else if (certificate !== undefined)
+      refuse('ValidationError', `Certificates cannot be specified for ${protocol} listeners`)
+    // Without its certificate: moto would want it in its own ACM.
+    const answer = await next({ ...call, parameters: changed(parameters, ['Certificates']) })
+    return rewritten(answer, (root) => {
+      for (const item of itemsOf(resultOf(root), 'Listeners')) {
+        const made = state.listeners.get(textOf(item, 'ListenerArn') ?? '')
+        if (made !== undefined) made.defaultCertificate = certificate
+        asAws(item)
+      }
     })
   }
 
@@ -63,6 +72,13 @@ export function listeners(context: RepairContext): Layer {
           `The following target groups cannot be associated with more than one load balancer: ${arn}`,
         )
     }
+  }
+
+  function checkCertificate(arn: string | undefined): void {
+    if (arn === undefined) return refuse('ValidationError', 'A certificate must be specified for TLS listeners')
+    if (!/^arn:aws[\w-]*:(acm|iam):/.test(arn)) refuse('ValidationError', `Certificate ARN '${arn}' is not valid`)
+    if (settings().certificates?.includes(arn) === false)
+      refuse('CertificateNotFound', `Certificate '${arn}' not found`)
   }
 
   function known(call: AwsCall): ListenerState {
@@ -210,9 +226,4 @@ const certificateArns = ({ parameters }: AwsCall) =>
 
 function certificateElement(arn: string, isDefault: boolean): XmlElement {
   return element('member', [leaf('CertificateArn', arn), leaf('IsDefault', isDefault)])
-}
-
-function checkCertificate(arn: string | undefined): void {
-  if (arn === undefined) return refuse('ValidationError', 'A certificate must be specified for TLS listeners')
-  if (!/^arn:aws[\w-]*:(acm|iam):/.test(arn)) refuse('CertificateNotFound', `Certificate ARN '${arn}' is not valid`)
 }

@@ -7,7 +7,7 @@ import { refuse } from '../answer.ts'
 import { type AwsCall, changed, strings } from '../aws-call.ts'
 import type { Layer, Next } from '../layer.ts'
 import { element, leaf, printXml, put, textOf, type XmlElement } from '../xml.ts'
-import { resultOf, rewritten } from './ask.ts'
+import { elbv2Answer, resultOf, rewritten } from './ask.ts'
 import { putPage, wholeList } from './pages.ts'
 import { loadBalancersOf, type RepairContext, settingsText } from './state.ts'
 
@@ -79,12 +79,13 @@ export function targetGroups(context: RepairContext): Layer {
     )
   }
 
-  function remove(call: AwsCall, next: Next) {
+  async function remove(call: AwsCall, next: Next) {
     const arn = call.parameters.get('TargetGroupArn') ?? ''
     const known = state.targetGroups.get(arn)
     const used = loadBalancersOf(state, arn).length > 0 || (known !== undefined && now() < known.lingersUntil)
     if (used) refuse('ResourceInUse', `Target group '${arn}' is currently in use by a listener or a rule`)
-    return next(call)
+    // Of an unknown ARN: done (API reference lists no other error than ResourceInUse).
+    return known === undefined ? elbv2Answer(call) : await next(call)
   }
 
   return async (call, next) => {
