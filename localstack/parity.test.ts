@@ -122,6 +122,25 @@ const scenarios: Record<string, (world: World, name: string) => Promise<unknown>
     const { attributes } = await world.cloud.describeLoadBalancerAttributes({ loadBalancerArn }, signal)
     return [...results, [...attributes].sort((a, b) => a.key.localeCompare(b.key))]
   },
+  'load balancers: other subnets, addresses that stay': async (world, name) => {
+    const { balancer } = tools(world, name)
+    const [a = '', b = '', c = ''] = world.subnetIds
+    const loadBalancerArn = await balancer('lb', { subnetMappings: [{ subnetId: a }, { subnetId: b }] })
+    const set = (...subnetMappings: { subnetId: string; privateIpv4Address?: string }[]) =>
+      code(world.cloud.setSubnets({ loadBalancerArn, subnetMappings }, signal))
+    const zones = async () =>
+      (await world.cloud.describeLoadBalancers({ names: [`${name}-lb`] }, signal)).loadBalancers[0]?.availabilityZones
+        .map(({ zoneName }) => zoneName)
+        .sort()
+    return [
+      await set({ subnetId: c }),
+      await zones(),
+      await set({ subnetId: a }, { subnetId: c }, { subnetId: b }),
+      await zones(),
+      await set({ subnetId: a, privateIpv4Address: '10.0.0.9' }),
+      await set({ subnetId: 'subnet-0123456789abcdef0' }),
+    ]
+  },
   'security groups of load balancers': async (world, name) => {
     const { balancer, securityGroup } = tools(world, name)
     const [one, two] = [await securityGroup('one'), await securityGroup('two')]

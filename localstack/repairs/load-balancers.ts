@@ -151,6 +151,7 @@ export function loadBalancers(context: RepairContext): Layer {
     if (mappings.length === 0) refuse('ValidationError', 'Either subnets or subnet mappings must be specified')
     await checkSubnets(context, call, next, mappings)
     await checkAddresses(call, next, mappings, known.scheme)
+    checkReplacement(context, known, mappings)
     known.subnets = mappings
     known.ipAddressType = parameters.get('IpAddressType') ?? known.ipAddressType
     known.sourceNat = parameters.get('EnablePrefixForIpv6SourceNat') ?? known.sourceNat
@@ -230,6 +231,25 @@ async function checkSubnets(context: RepairContext, call: AwsCall, next: Next, m
       'InvalidConfigurationRequest',
       'A load balancer cannot be attached to multiple subnets in the same Availability Zone',
     )
+}
+
+/** In one zone neither the subnet nor its addresses are swapped by one call. */
+function checkReplacement(
+  { state }: RepairContext,
+  { subnets }: LoadBalancerState,
+  mappings: readonly SubnetMapping[],
+) {
+  for (const mapping of mappings) {
+    const old = subnets.find(({ subnetId }) => state.zones.get(subnetId) === state.zones.get(mapping.subnetId))
+    if (old === undefined) continue
+    if (old.subnetId !== mapping.subnetId)
+      refuse(
+        'InvalidConfigurationRequest',
+        `The subnet '${old.subnetId}' cannot be replaced by '${mapping.subnetId}' of the same zone in one call`,
+      )
+    if (old.allocationId !== mapping.allocationId || old.privateIpv4 !== mapping.privateIpv4)
+      refuse('InvalidConfigurationRequest', `The addresses in '${old.subnetId}' cannot be changed`)
+  }
 }
 
 async function checkGroups(
