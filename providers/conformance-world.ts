@@ -142,25 +142,28 @@ export async function pass(
   provider: Provider,
   spec: LoadBalancerSpec | undefined,
   of = spec?.owner ?? owner,
+  execute: Execute = (step) => provider.execute(step, signal()),
 ): Promise<Step[]> {
   const lowered = spec && provider.lower(spec)
   const fragments = lowered?.kind === 'lowered' ? lowered.fragments : []
-  const first = await documentPass(provider, of, fragments)
+  const first = await documentPass(provider, of, fragments, execute)
   const steps = await stepsTo(provider, spec, of)
-  for (const step of steps) await provider.execute(step, signal())
-  if (spec !== undefined) return [...first, ...steps, ...(await documentPass(provider, of, fragments))]
+  for (const step of steps) await execute(step)
+  if (spec !== undefined) return [...first, ...steps, ...(await documentPass(provider, of, fragments, execute))]
   const gone = (await provider.observe(of, signal())).length === 0
-  return [
-    ...steps,
-    ...(gone ? await documentPass(provider, of, [], await provider.documents?.(of.cluster, signal())) : []),
-  ]
+  const standing = gone ? await provider.documents?.(of.cluster, signal()) : []
+  return [...steps, ...(await documentPass(provider, of, [], execute, standing))]
 }
+
+/** Carries out one step of a pass. */
+export type Execute = (step: Step) => Promise<void>
 
 /** Brings the documents of `fragments`, or those given, to what this owner and, as far as they stand there, the others want. */
 async function documentPass(
   provider: Provider,
   of: Owner,
   fragments: readonly Fragment[],
+  execute: Execute,
   standing: readonly DocumentKey[] = [],
 ): Promise<Step[]> {
   const named = fragments.map(({ document }): DocumentKey => ({ kind: 'document', document }))
@@ -176,7 +179,7 @@ async function documentPass(
       const wanted = provider.assemble(document, [...others, ...own], observed).resources
       const steps = plan(wanted, observed, provider.refine)
       if (steps.length === 0) break
-      for (const step of steps) await provider.execute(step, signal())
+      for (const step of steps) await execute(step)
       done.push(...steps)
     }
   }

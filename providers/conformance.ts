@@ -86,11 +86,20 @@ function creation(check: Check): void {
     const spec = specOf(world)
     await converge(world, spec)
     const observed = await world.provider.observe(owner, signal())
+    // A provider that refines its steps judges the mutable part by itself.
+    const judges = world.provider.refine !== undefined
     const shape = (resources: readonly Resource[]) =>
       resources
-        .map(({ kind, key, needs, immutable, mutable }) => ({ kind, key, needs, immutable, mutable }))
+        .map(({ kind, key, needs, immutable, mutable }) => ({
+          kind,
+          key,
+          needs,
+          immutable,
+          ...(judges ? {} : { mutable }),
+        }))
         .toSorted(byKey)
     assert.deepEqual(shape(observed), shape(ownOf(world.provider, spec)))
+    assert.deepEqual(await stepsTo(world.provider, spec), [])
     assert.ok(observed.every(({ id, state }) => id !== undefined && state === 'ready'))
   })
 
@@ -107,6 +116,8 @@ function creation(check: Check): void {
     await converge(world, specOf(world, { families: ['IPv6', 'IPv4'] }))
     const addresses = await published(world.provider)
     assert.ok(addresses.kind === 'ready')
+    // A name stands for both.
+    if (addresses.addresses.some(({ hostname }) => hostname !== undefined)) return
     assert.deepEqual(
       addresses.addresses.map(({ ip }) => ip?.includes(':')),
       [true, false],
@@ -223,14 +234,14 @@ function steps(check: Check): void {
 
   check('a step may be executed twice', async (world) => {
     for (const spec of scenarios(world)) {
-      for (const step of await stepsTo(world.provider, spec)) {
+      await pass(world.provider, spec, owner, async (step) => {
         await world.provider.execute(step, signal())
         await world.settle()
         const lines = await world.inventory()
         await world.provider.execute(step, signal())
         await world.settle()
         assert.deepEqual(await world.inventory(), lines, describeStep(step))
-      }
+      })
       assert.deepEqual(await stepsTo(world.provider, spec), [])
     }
   })

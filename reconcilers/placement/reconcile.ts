@@ -50,6 +50,8 @@ interface PlacementHooks {
 /** Plans after plans: a replacement takes two, a plan that never ends is the cloud's disagreement with us and has to wait. */
 const rounds = 5
 const longestInUseWaitMs = 15_000
+/** How often a replacement's targets are looked at while the old object still serves. */
+const healthLookMs = 10_000
 
 export function placementReconciler(deps: PlacementDeps) {
   return async (key: string, signal: AbortSignal): Promise<WorkResult> => {
@@ -84,7 +86,7 @@ async function provision(
   const look = await converge(
     deps,
     placement,
-    { own: lowered.own, lowered, drainSeconds: spec.drainSeconds ?? 0 },
+    { own: lowered.own, lowered, drainSeconds: spec.drainSeconds ?? 0, nodes: spec.nodes },
     signal,
   )
   if (look.kind === 'stopped') return look.result
@@ -109,7 +111,7 @@ async function provision(
 
 async function release(deps: PlacementDeps, placement: Placement, signal: AbortSignal): Promise<WorkResult> {
   const { provider, documents } = deps
-  const look = await converge(deps, placement, { own: [], drainSeconds: 0 }, signal)
+  const look = await converge(deps, placement, { own: [], drainSeconds: 0, nodes: [] }, signal)
   if (look.kind === 'stopped') return look.result
   const empty = look.observed.length === 0
   if (empty && !placement.withdrawn) {
@@ -154,6 +156,7 @@ interface Goal {
   own: readonly Resource[]
   lowered?: Lowered
   drainSeconds: number
+  nodes: readonly TargetNode[]
 }
 
 /** Observes, plans and applies until there is no step left that may be taken now. Throws CloudError. */
@@ -199,7 +202,7 @@ async function converge(deps: PlacementDeps, placement: Placement, goal: Goal, s
 function withGrace(
   { provider, clock }: PlacementDeps,
   placement: Placement,
-  { own, drainSeconds }: Goal,
+  { own, drainSeconds, nodes }: Goal,
   steps: readonly Step[],
   observed: readonly Resource[],
 ): { steps: readonly Step[]; standing: readonly Resource[]; graceMs: number | undefined } {
@@ -216,6 +219,14 @@ function withGrace(
   const next = provider.addresses(kept)
   if (next.kind === 'pending') return { steps: others, standing: observed, graceMs: undefined }
   const addresses = JSON.stringify(next.addresses)
+  // Until its targets are as healthy as those of the old one, nobody is sent to the new one.
+  const healthy = (resources: readonly Resource[]) =>
+    provider.targets(resources, nodes).filter((target) => target.healthy).length
+  if (placement.succession?.addresses !== addresses && healthy(kept) < healthy([...deleted])) {
+    const replaced = new Set([...deleted].map(({ kind, key }) => `${kind} ${key}`))
+    const standing = observed.filter((one) => deleted.has(one) || !replaced.has(`${one.kind} ${one.key}`))
+    return { steps: others, standing, graceMs: healthLookMs }
+  }
   const { since } = placement.succession?.addresses === addresses ? placement.succession : { since: clock.now() }
   placement.succession = { addresses, since }
   const graceMs = since + Math.max(drainSeconds, ...graces) * 1000 - clock.now()

@@ -34,6 +34,8 @@ export function inventoryOf(account: Account, seeded: ReadonlySet<string>): stri
       const { arn, usedSince, unusedSince, attributes, tags, healthCheck, ...rest } = group
       return line('target-group', rest.name, {
         ...rest,
+        // Each target carries its own.
+        port: 0,
         used: usedSince !== undefined && unusedSince === undefined,
         healthCheck: sorted(healthCheck),
         attributes: sorted(attributes),
