@@ -12,6 +12,7 @@ import { runWorkers } from '../kube/workers.ts'
 import { createKeyQueue } from '../kube/queue.ts'
 import type { Provider } from '../providers/contract.ts'
 import { createNodePorts } from '../reconcilers/nodeports/node-ports.ts'
+import { createNodeWaves } from '../reconcilers/placement/node-waves.ts'
 import { createNodeWindow } from '../reconcilers/placement/node-window.ts'
 import { createPlacements, placementKey } from '../reconcilers/placement/placements.ts'
 import { desire, ownerOf } from '../reconcilers/service/desire.ts'
@@ -93,8 +94,14 @@ async function work(
     clouds: providers,
     changed(clouds) {
       for (const provider of providers) if (clouds.includes(provider.name)) provider.nodes?.(window.of(provider.name))
-      for (const cloud of clouds) for (const key of placements.inCloud(cloud)) lanes.get(cloud)?.placement.add(key)
+      for (const cloud of clouds) waves.start(cloud)
     },
+  })
+  const waves = createNodeWaves({
+    clock,
+    collecting: () => window.collecting,
+    keys: (cloud) => placements.inCloud(cloud),
+    wake: (cloud, key) => lanes.get(cloud)?.placement.add(key),
   })
   const confirm = confirmation({ client, decide, learn: learnService, enqueue: (key) => serviceQueue.add(key) })
   const lanes = new Map(
@@ -210,6 +217,7 @@ async function work(
   } finally {
     stopWatching()
     window.stop()
+    waves.stop()
     await recorder.stop()
   }
 }

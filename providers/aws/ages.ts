@@ -46,7 +46,7 @@ export function healthDue({ health, registered }: TargetGroupRecord, now: number
   const waited = now - (waitedFrom === -Infinity ? health.at : waitedFrom)
   const since = now - health.at
   if (!states.has('healthy')) return since >= Math.min(healthPollMaxMs, Math.max(healthPollMs, waited / 3))
-  if (states.has('initial')) return since >= newTargetMs
+  if (states.has('initial')) return Math.min(since, waited) >= newTargetMs
   if (states.has('unhealthy') || states.has('unavailable')) return since >= failingTargetMs
   return false
 }

@@ -14,6 +14,8 @@ export interface NodeWindow {
   of(cloud: string, selector?: Readonly<Record<string, string>>): readonly TargetNode[]
   /** Call on every node event. */
   noticed(): void
+  /** A change has been noticed and is not taken yet. */
+  readonly collecting: boolean
   /** Takes the sets now and ends the window; for the start. */
   take(): void
   stop(): void
@@ -64,6 +66,9 @@ export function createNodeWindow({ clock, windowMs, nodes, clouds, changed }: No
     },
     noticed() {
       cancel ??= clock.after(windowMs, take)
+    },
+    get collecting() {
+      return cancel !== undefined
     },
     take,
     stop() {
