@@ -185,6 +185,8 @@ export async function simulate(options: SimulationOptions = {}): Promise<Simulat
     inventory: () => inventoryOf(aws.account, new Set([base.nodeGroupId])),
   }
   for (let number = 1; number <= (options.nodes ?? 3); number++) await simulation.addNode(number)
+  // The machines have been there for a while.
+  await clock.advance(60_000)
   return simulation
 }
 
