@@ -50,7 +50,7 @@ async function startMoto(note: (line: string) => void): Promise<Emulator> {
   const python = await pythonWithMoto(note)
   const child = spawn(python, [join(import.meta.dirname, 'moto_server.py')], {
     stdio: ['pipe', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'], MOTO_EC2_LOAD_DEFAULT_AMIS: 'true', PYTHONDONTWRITEBYTECODE: '1' },
+    env: { PATH: process.env['PATH'], MOTO_EC2_LOAD_DEFAULT_AMIS: 'false', PYTHONDONTWRITEBYTECODE: '1' },
   })
   const ended = once(child, 'close')
   const errors = lastLines(child)

@@ -1,9 +1,12 @@
 /** The seeds: what they make, and that a second run makes nothing. */
 import assert from 'node:assert/strict'
+import { DescribeSubnetsCommand } from '@aws-sdk/client-ec2'
+import { CreateLoadBalancerCommand } from '@aws-sdk/client-elastic-load-balancing-v2'
 import { after, before, describe, test } from 'node:test'
 import { requires } from '../scripts/requires.ts'
 import { type Emulator, startEmulator } from './emulator.ts'
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts'
+import { clients } from './sdk-clients.ts'
 import { seed } from './seed.ts'
 
 describe('the seeds', { skip: requires('moto') }, () => {
@@ -44,5 +47,21 @@ describe('the seeds', { skip: requires('moto') }, () => {
     assert.equal(second.instances.length, 6)
     const ids = new Set(second.instances.map(({ id }) => id))
     assert.ok(first.instances.every(({ id }) => ids.has(id)))
+  })
+
+  test('with IPv6: a /64 for each subnet, so that a load balancer can be dual stack', async (context) => {
+    const seeded = await seed(proxy.quietUrl, { clusterId: 'six', nodes: 0, ipv6: true })
+    const sdk = clients(proxy.quietUrl)
+    const { ec2, elbv2 } = sdk
+    context.after(() => sdk.destroy())
+    const { Subnets } = await ec2.send(new DescribeSubnetsCommand({ SubnetIds: seeded.subnetIds }))
+    const blocks = Subnets?.map(
+      ({ Ipv6CidrBlockAssociationSet }) => Ipv6CidrBlockAssociationSet?.[0]?.Ipv6CidrBlock ?? '',
+    )
+    assert.equal(new Set(blocks).size, 3)
+    for (const block of blocks ?? []) assert.match(block, /::\/64$/)
+    const input = { Name: 'six', Type: 'network', IpAddressType: 'dualstack', Subnets: seeded.subnetIds } as const
+    const made = await elbv2.send(new CreateLoadBalancerCommand(input))
+    assert.equal(made.LoadBalancers?.[0]?.IpAddressType, 'dualstack')
   })
 })

@@ -12,7 +12,6 @@ import {
   CreateSecurityGroupCommand,
   CreateSubnetCommand,
   CreateVpcCommand,
-  DescribeImagesCommand,
   DescribeInstancesCommand,
   DescribeInternetGatewaysCommand,
   DescribeRouteTablesCommand,
@@ -35,6 +34,8 @@ export interface SeedOptions {
   region?: string
   /** Tag the subnets for load balancers (kubernetes.io/role/elb and internal-elb). Default true. */
   roleTags?: boolean
+  /** Give a new VPC and its subnets IPv6 blocks, for dual stack. Default false. */
+  ipv6?: boolean
 }
 
 export interface SeededInstance {
@@ -62,8 +63,9 @@ export async function seed(url: string, options: SeedOptions = {}): Promise<Seed
   const sdk = clients(url, region)
   const { ec2 } = sdk
   try {
-    const vpcId = await vpc(ec2, clusterId)
-    const subnetIds = await subnets(ec2, clusterId, vpcId, region, options.roleTags ?? true)
+    const { vpcId, ipv6Block } = await vpc(ec2, clusterId, options.ipv6 ?? false)
+    const made = { vpcId, ipv6Block, region, roleTags: options.roleTags ?? true }
+    const subnetIds = await subnets(ec2, clusterId, made)
     await internet(ec2, clusterId, vpcId, subnetIds)
     const nodeGroupId = await nodeGroup(ec2, clusterId, vpcId)
     const instances = await nodes(ec2, clusterId, subnetIds, nodeGroupId, options.nodes ?? 3)
@@ -72,6 +74,9 @@ export async function seed(url: string, options: SeedOptions = {}): Promise<Seed
     sdk.destroy()
   }
 }
+
+/** Emulators start an instance of any image; to describe theirs takes seconds. */
+const anyImage = 'ami-00000000000000001'
 
 const clusterTag = (clusterId: string) => `kubernetes.io/cluster/${clusterId}`
 
@@ -90,27 +95,39 @@ function known<T>(value: T | undefined, what: string): T {
   return value
 }
 
-async function vpc(ec2: EC2Client, clusterId: string): Promise<string> {
-  const found = await ec2.send(new DescribeVpcsCommand({ Filters: ours(clusterId) }))
-  const id = found.Vpcs?.[0]?.VpcId
-  if (id !== undefined) return id
-  const made = await ec2.send(
-    new CreateVpcCommand({ CidrBlock: '10.0.0.0/16', TagSpecifications: tags('vpc', clusterId, clusterId) }),
-  )
-  return known(made.Vpc?.VpcId, 'VpcId')
+interface SeededVpc {
+  vpcId: string
+  /** A /56; undefined: IPv4 only. */
+  ipv6Block: string | undefined
+}
+
+async function vpc(ec2: EC2Client, clusterId: string, ipv6: boolean): Promise<SeededVpc> {
+  const look = async () => (await ec2.send(new DescribeVpcsCommand({ Filters: ours(clusterId) }))).Vpcs?.[0]
+  const found = await look()
+  if (found === undefined)
+    await ec2.send(
+      new CreateVpcCommand({
+        CidrBlock: '10.0.0.0/16',
+        AmazonProvidedIpv6CidrBlock: ipv6,
+        TagSpecifications: tags('vpc', clusterId, clusterId),
+      }),
+    )
+  const made = found ?? (await look())
+  return {
+    vpcId: known(made?.VpcId, 'VpcId'),
+    ipv6Block: made?.Ipv6CidrBlockAssociationSet?.[0]?.Ipv6CidrBlock,
+  }
 }
 
 async function subnets(
   ec2: EC2Client,
   clusterId: string,
-  vpcId: string,
-  region: string,
-  role: boolean,
+  { vpcId, ipv6Block, region, roleTags }: SeededVpc & { region: string; roleTags: boolean },
 ): Promise<string[]> {
   const inVpc = { Name: 'vpc-id', Values: [vpcId] }
   const found = await ec2.send(new DescribeSubnetsCommand({ Filters: ours(clusterId, inVpc) }))
   const byZone = new Map((found.Subnets ?? []).map((subnet) => [subnet.AvailabilityZone, subnet.SubnetId]))
-  const roles: Record<string, string> = role
+  const roles: Record<string, string> = roleTags
     ? { 'kubernetes.io/role/elb': '1', 'kubernetes.io/role/internal-elb': '1' }
     : {}
   const ids: string[] = []
@@ -123,6 +140,8 @@ async function subnets(
           VpcId: vpcId,
           AvailabilityZone: zone,
           CidrBlock: `10.0.${index * 16}.0/20`,
+          // The third to last hextet of a /56 ends in 00: a /64 each.
+          ...(ipv6Block === undefined ? {} : { Ipv6CidrBlock: ipv6Block.replace(/00::\/56$/, `0${index}::/64`) }),
           TagSpecifications: tags('subnet', clusterId, `${clusterId}-${zone}`, roles),
         }),
       )
@@ -183,7 +202,6 @@ async function nodeGroup(ec2: EC2Client, clusterId: string, vpcId: string): Prom
 
 async function nodes(ec2: EC2Client, clusterId: string, subnetIds: readonly string[], group: string, wanted: number) {
   const instances = await runningNodes(ec2, clusterId)
-  const image = instances.length < wanted ? await anyImage(ec2) : ''
   const per = new Map(subnetIds.map((subnet) => [subnet, 0]))
   for (const { SubnetId } of instances) if (SubnetId !== undefined) per.set(SubnetId, (per.get(SubnetId) ?? 0) + 1)
   // Spread as a node group is: the zone with the fewest is next.
@@ -197,7 +215,7 @@ async function nodes(ec2: EC2Client, clusterId: string, subnetIds: readonly stri
   for (const [subnet, count] of missing) {
     await ec2.send(
       new RunInstancesCommand({
-        ImageId: image,
+        ImageId: anyImage,
         InstanceType: 't3.medium',
         MinCount: count,
         MaxCount: count,
@@ -214,11 +232,6 @@ async function runningNodes(ec2: EC2Client, clusterId: string): Promise<Instance
   const running = { Name: 'instance-state-name', Values: ['pending', 'running'] }
   const found = await ec2.send(new DescribeInstancesCommand({ Filters: ours(clusterId, running) }))
   return (found.Reservations ?? []).flatMap(({ Instances }) => Instances ?? [])
-}
-
-async function anyImage(ec2: EC2Client): Promise<string> {
-  const { Images } = await ec2.send(new DescribeImagesCommand({ Owners: ['amazon'] }))
-  return Images?.[0]?.ImageId ?? 'ami-00000000000000001'
 }
 
 function seeded(instance: Instance): SeededInstance {
