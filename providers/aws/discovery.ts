@@ -121,7 +121,8 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
       only === undefined
         ? 'the VPC cannot be told: no node is an instance that AWS knows; give the setting vpc'
         : `the nodes are in several VPCs (${found.join(', ')}); say with the setting vpc which one gets the load balancers`
-    throw new CloudError('invalid', message, { reason: 'VpcUnknown' })
+    // A fresh instance is seen by EC2 within seconds; two VPCs wait for a person.
+    throw new CloudError(only === undefined ? 'not-found' : 'invalid', message, { reason: 'VpcUnknown' })
   }
 
   async function allSubnets(vpc: string, signal: AbortSignal): Promise<readonly Subnet[]> {
