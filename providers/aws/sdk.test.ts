@@ -5,6 +5,7 @@ import nock from 'nock'
 import { CloudError } from '../contract.ts'
 import type { Action, AwsCloud } from './cloud.ts'
 import { actions } from './cloud.ts'
+import { instanceRegion } from './instance-metadata.ts'
 import { createSdkCloud } from './sdk.ts'
 
 const endpoint = 'http://aws.invalid'
@@ -314,6 +315,18 @@ describe('the SDK behind the port', () => {
     const dead = (error: unknown) => error instanceof CloudError && error.kind === 'unavailable'
     await assert.rejects(call(cloud, 'describeTags'), dead)
     await assert.rejects(cloud.describeTags({ resourceArns: [lb] }, AbortSignal.abort()), dead)
+  })
+
+  test('the region is that of the instance where nothing else tells it, or asked for', async () => {
+    const metadata = { AWS_EC2_METADATA_SERVICE_ENDPOINT: 'http://imds.invalid' }
+    nock('http://imds.invalid').put('/latest/api/token').reply(200, 'secret')
+    nock('http://imds.invalid', { reqheaders: { 'x-aws-ec2-metadata-token': 'secret' } })
+      .get('/latest/meta-data/placement/region')
+      .reply(200, 'eu-west-3')
+    assert.equal(await instanceRegion(metadata), 'eu-west-3')
+    nock('http://imds.invalid').put('/latest/api/token').reply(403)
+    assert.equal(await instanceRegion(metadata), undefined)
+    assert.equal(await instanceRegion({ ...metadata, AWS_EC2_METADATA_DISABLED: 'true' }), undefined)
   })
 
   test('an answer without a needed field is an error that names it', async () => {

@@ -9,12 +9,15 @@ import { answers } from './answers.ts'
 import { actions } from './cloud.ts'
 import type { Action, AwsCloud } from './cloud.ts'
 import { cloudErrorOf } from './errors.ts'
+import { instanceRegion } from './instance-metadata.ts'
 
 export interface SdkOptions {
   /** Default: AWS_REGION, the profile's, the instance's. */
   region?: string
   /** For both services. Default: AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2, AWS_ENDPOINT_URL_EC2, AWS_ENDPOINT_URL, AWS itself. */
   endpoint?: string
+  /** Default: the process's. */
+  environment?: Readonly<Record<string, string | undefined>>
   /** A call without an answer is over after so long; default 30 s. */
   requestTimeoutMs?: number
 }
@@ -25,7 +28,7 @@ interface SdkClient {
 }
 type Service = (typeof actions)[Action]['service']
 
-/** Loads the SDK, about 0.3 s. Never rejects for want of credentials: that is the first call's answer. */
+/** Loads the SDK, about 0.3 s. Without credentials it is the first call that fails. Throws RangeError when no region can be told. */
 export async function createSdkCloud(options: SdkOptions = {}): Promise<AwsCloud> {
   const [elb, ec2] = await Promise.all([
     import('@aws-sdk/client-elastic-load-balancing-v2'),
@@ -33,7 +36,8 @@ export async function createSdkCloud(options: SdkOptions = {}): Promise<AwsCloud
   ])
   const config = {
     maxAttempts: 1,
-    ...(options.region === undefined ? {} : { region: options.region }),
+    region:
+      options.region ?? (await regionOf(new elb.ElasticLoadBalancingV2Client({}), options.environment ?? process.env)),
     ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
     requestHandler: {
       connectionTimeout: 5000,
@@ -60,6 +64,16 @@ export async function createSdkCloud(options: SdkOptions = {}): Promise<AwsCloud
   })
   // One entry per action of the table, which is keyed by the port's functions; answers.ts has the types of what they answer.
   return Object.fromEntries(calls) as AwsCloud
+}
+
+/** By the SDK's chain, else the instance's. */
+async function regionOf(
+  { config }: { config: { region: () => Promise<string> } },
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<string> {
+  const found = await config.region().catch(() => instanceRegion(environment))
+  if (found !== undefined) return found
+  throw new RangeError('the region is not known: give the setting region or set AWS_REGION')
 }
 
 function sending(client: { send(command: never, options: { abortSignal: AbortSignal }): Promise<unknown> }): SdkClient {
