@@ -30,6 +30,20 @@ describe('annotations', () => {
     })
   })
 
+  test('the scheme and the nodes that get traffic', () => {
+    const parsed = parse({
+      'roadstead.dev/scheme': 'internal',
+      'roadstead.dev/node-selector': 'pool=edge, example.com/lb',
+    })
+    assert.ok(parsed.ok)
+    assert.deepEqual(
+      [parsed.value.scheme, parsed.value.nodeSelector],
+      ['internal', { pool: 'edge', 'example.com/lb': '' }],
+    )
+    assert.equal(parse({ 'roadstead.dev/scheme': 'private' }).ok, false)
+    assert.equal(parse({ 'roadstead.dev/node-selector': 'pool in (edge)' }).ok, false)
+  })
+
   test('an unknown key is refused with its near matches', () => {
     const parsed = parse({ 'roadstead.dev/mod': 'x' })
     assert.ok(!parsed.ok)

@@ -19,4 +19,9 @@ describe('what a refusal means', () => {
     assert.equal(interpret(error('1')).message, interpret(error('2')).message)
     assert.equal(interpret(error('1')).message, "no (AccessDenied); give the operator's identity this permission")
   })
+
+  test('the request id is told where people may need it to ask for more', () => {
+    const of = (kind: 'quota' | 'in-use') => interpret(new CloudError(kind, 'no', { requestId: 'r-1' })).requestId
+    assert.deepEqual([of('quota'), of('in-use')], ['r-1', undefined])
+  })
 })

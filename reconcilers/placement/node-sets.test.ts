@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Node } from '../../kube/objects.ts'
 import { createVirtualClock } from '../../kube/virtual-clock.ts'
-import { isEligible, nodeSets } from './node-sets.ts'
+import { isEligible, nodeSets, selectNodes } from './node-sets.ts'
 import { createNodeWindow } from './node-window.ts'
 
 const clouds = ['a', 'b'].map((name) => ({ name, ownsNode: (id: string) => id.startsWith(`${name}://`) }))
@@ -98,4 +98,23 @@ test('changes within the window are one change, and a change that changes nothin
   await clock.advance(2000)
   assert.deepEqual(told, [])
   assert.equal(clock.pending, 0)
+})
+
+test('a selector takes nodes by their labels, of which only those asked for are looked at', () => {
+  const nodes = [
+    node('a1', { labels: { pool: 'edge', other: 'x' } }),
+    node('a2', { labels: { pool: 'core' } }),
+    node('a3'),
+  ]
+  const all = nodeSets(nodes, clouds, undefined, new Set(['pool'])).get('a') ?? []
+  assert.deepEqual(
+    all.map(({ labels }) => labels),
+    [{ pool: 'edge' }, { pool: 'core' }, undefined],
+  )
+  assert.deepEqual(
+    [{ pool: 'edge' }, { pool: '' }, { zone: '' }].map((selector) =>
+      selectNodes(all, selector).map(({ name }) => name),
+    ),
+    [['a1'], ['a1', 'a2'], []],
+  )
 })

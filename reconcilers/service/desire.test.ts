@@ -172,3 +172,16 @@ describe('whose a Service is', () => {
     )
   })
 })
+
+test('a Service may ask for less exposure than its class gives, not for more', () => {
+  const asking = (scheme: string) => service({}, { annotations: { 'roadstead.dev/scheme': scheme } })
+  const narrowed = desire(asking('internal'), around({ scheme: 'public' }))
+  assert.equal(narrowed.kind === 'wanted' && narrowed.placements[0]?.base.scheme, 'internal')
+  const widened = desire(asking('public'), around({ scheme: 'internal' }))
+  assert.equal(widened.kind === 'invalid' && widened.reasons[0]?.reason, 'SchemeNotAllowed')
+})
+
+test('the nodes a Service selects are part of what it asks for', () => {
+  const wanted = desire(service({}, { annotations: { 'roadstead.dev/node-selector': 'pool=edge' } }), around())
+  assert.deepEqual(wanted.kind === 'wanted' && wanted.placements[0]?.base.nodeSelector, { pool: 'edge' })
+})

@@ -116,4 +116,13 @@ describe('shared documents', () => {
     assert.equal(documents.failure(owner('mine')), undefined)
     assert.deepEqual([documents.settled(owner('mine')), moved], [true, ['mine', 'mine', 'mine']])
   })
+
+  test('when an owner has changed its own objects, its documents are looked at again', () => {
+    const { documents, queued } = setup()
+    documents.contribute(owner('mine'), [fragment('mine')])
+    queued.length = 0
+    documents.again(owner('other'))
+    documents.again(owner('mine'))
+    assert.deepEqual(queued, ['rules'])
+  })
 })
