@@ -1,0 +1,86 @@
+/** The frame of every recorded write: what follows from a refusal, and small changes to records. */
+import { CloudError } from '../contract.ts'
+import type { List, Life, Records, Words } from './records.ts'
+import { graceMs, wordsOf } from './records.ts'
+
+interface Touched {
+  lists: readonly List[]
+  /** What the call refers to: young ones may not be visible everywhere. */
+  of: readonly (Life | undefined)[]
+  /** More to forget when the answer is not clear. */
+  unsure?: () => void
+}
+
+/** Throws CloudError. */
+export async function write<T>(
+  records: Records,
+  now: () => number,
+  { lists, of, unsure }: Touched,
+  call: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await call()
+  } catch (error) {
+    if (!(error instanceof CloudError)) throw error
+    const { kind, message, code, requestId } = error
+    const young = of.some((life) => life?.madeAt !== undefined && now() - life.madeAt < graceMs)
+    if (kind === 'not-found' && young) {
+      throw new CloudError('unavailable', `AWS does not show yet what was just made: ${message}`, {
+        reason: 'NotVisibleYet',
+        cause: error,
+        ...(code === undefined ? {} : { code }),
+        ...(requestId === undefined ? {} : { requestId }),
+      })
+    }
+    if (kind !== 'throttled' && kind !== 'in-use' && kind !== 'denied') {
+      for (const list of lists) records.listedAt[list] = -Infinity
+      unsure?.()
+    }
+    throw error
+  }
+}
+
+/** A delete of what is gone is done. */
+export async function removal(
+  records: Records,
+  now: () => number,
+  list: List,
+  record: Life | undefined,
+  call: () => Promise<void>,
+): Promise<void> {
+  try {
+    await write(records, now, { lists: [list], of: [] }, call)
+  } catch (error) {
+    if (!(error instanceof CloudError && error.kind === 'not-found')) throw error
+  }
+  if (record !== undefined) record.deletedAt = now()
+}
+
+export function retag(
+  record: { tags: { at: number; value: Words } | undefined; writtenAt?: number } | undefined,
+  value: Words,
+  at: number,
+): void {
+  if (record === undefined) return
+  record.tags = { at, value }
+  record.writtenAt = at
+}
+
+export function without(words: Words = {}, keys: readonly string[]): Words {
+  return Object.fromEntries(Object.entries(words).filter(([key]) => !keys.includes(key)))
+}
+
+/** What was written over what was read; the age stays that of the read. */
+export function patched(
+  held: { at: number; value: Words } | undefined,
+  written: readonly { key: string; value: string }[],
+  at: number,
+) {
+  return { at: held?.at ?? at, value: { ...held?.value, ...wordsOf(written) } }
+}
+
+export function defined<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>
+  }
+}
