@@ -64,7 +64,7 @@ export interface Simulation {
   client: KubeClient
   aws: FakeAws
   base: Seeded
-  start: (crash?: Crash) => RunningOperator
+  start: (crash?: Crash, log?: Log) => RunningOperator
   /** Lets time pass until nobody has written anything for `stillMs`, at most `limitMs`; what passed, without the stillness. */
   quiet: (stillMs?: number, limitMs?: number) => Promise<number>
   /** Lets time pass until it holds, looking every `stepMs`; what passed. Throws after `limitMs`. */
@@ -112,7 +112,7 @@ export async function simulate(options: SimulationOptions = {}): Promise<Simulat
     client,
     aws,
     base,
-    start(crash) {
+    start(crash, log = options.log ?? silent) {
       const stopping = new AbortController()
       const gate = { calls: 0, crashed: false }
       const cloud = slowCloud(gatedCloud(aws.cloud, gate, crash, () => stopping.abort()))
@@ -122,7 +122,7 @@ export async function simulate(options: SimulationOptions = {}): Promise<Simulat
         providers: [withRetry(createAwsProvider({ cloud: within, now: () => clock.now() }), { clock, random })],
         clock,
         random,
-        log: options.log ?? silent,
+        log,
         config,
       })
       const running = operator.run(stopping.signal)

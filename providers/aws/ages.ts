@@ -13,8 +13,16 @@ const newTargetMs = 120_000
 /** A target that fails beside healthy ones. */
 const failingTargetMs = 60_000
 
+/** A list that may lag is asked for a deleted object again. */
+const proofMs = 5000
+
 export function listDue(listedAt: number, now: number, lookMs: number): boolean {
   return now - listedAt >= lookMs / 2
+}
+
+/** A delete is proven by a list that was read after it. Lists lag: one that still shows the object is read again soon. */
+export function proofDue(listedAt: number, deletedAt: number, now: number): boolean {
+  return listedAt <= deletedAt || now - listedAt >= proofMs
 }
 
 /** Which half is read at this look: of what is due the older one, both when one is very late. `since`: attributes that were never read, first seen then. */

@@ -4,7 +4,7 @@
  */
 import type { Owner } from '../contract.ts'
 import { CloudError, ownerKey } from '../contract.ts'
-import { halvesDue, healthDue, listDue, provisioningDue, rareDue } from './ages.ts'
+import { halvesDue, healthDue, listDue, proofDue, provisioningDue, rareDue } from './ages.ts'
 import type { AwsCloud } from './cloud.ts'
 import { pages } from './discovery.ts'
 import type { Filter } from './ec2.ts'
@@ -191,7 +191,9 @@ export function createInventory({ cloud: plain, now, lookMs = 300_000 }: Invento
   /** A delete is proven by a list that was read after it. */
   async function confirmDeleted(owned: Owned, signal: AbortSignal): Promise<boolean> {
     const waiting = (['loadBalancers', 'targetGroups', 'securityGroups'] as const).filter((list) =>
-      owned[list].some(({ deletedAt }) => deletedAt !== undefined && records.listedAt[list] <= deletedAt),
+      owned[list].some(
+        ({ deletedAt }) => deletedAt !== undefined && proofDue(records.listedAt[list], deletedAt, now()),
+      ),
     )
     await Promise.all(waiting.map((list) => once(list, () => lists[list](signal))))
     return waiting.length > 0

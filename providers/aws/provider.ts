@@ -4,6 +4,7 @@
  */
 import type { DocumentKey, Owner, Provider } from '../contract.ts'
 import { ownerKey } from '../contract.ts'
+import { proofDue } from './ages.ts'
 import type { AwsCloud } from './cloud.ts'
 import { awsCore } from './core.ts'
 import type { CoreOptions } from './core.ts'
@@ -42,7 +43,7 @@ export function createAwsProvider(options: AwsProviderOptions): Provider {
   async function confirmGroups(document: DocumentKey, signal: AbortSignal): Promise<void> {
     const { listedAt } = inventory.records
     const unproven = accessGroups(inventory.records, clusterOf(document)).some(
-      ({ deletedAt }) => deletedAt !== undefined && listedAt.securityGroups <= deletedAt,
+      ({ deletedAt }) => deletedAt !== undefined && proofDue(listedAt.securityGroups, deletedAt, now()),
     )
     if (!unproven) return
     inventory.stale('securityGroups')
