@@ -7,7 +7,7 @@ import { attributesTag, protectedMark } from './tags.ts'
 
 export type AttributeKind = 'load-balancer' | 'target-group' | 'listener'
 
-export const deletionProtection = 'deletion_protection.enabled'
+const deletionProtection = 'deletion_protection.enabled'
 
 const defaults: Readonly<Record<AttributeKind, Attributes>> = {
   'load-balancer': {
