@@ -21,13 +21,6 @@ export interface DiscoveryOptions {
   nodeSecurityGroups?: readonly string[]
 }
 
-export interface NodeGroups {
-  /** With their rules as they stand now. */
-  groups: readonly SecurityGroup[]
-  /** Instances of which the group could not be told, in words. */
-  unresolved: readonly string[]
-}
-
 export interface Discovery {
   /** Tells the nodes; no I/O. */
   nodes(nodes: readonly TargetNode[]): void
@@ -35,7 +28,7 @@ export interface Discovery {
   vpcId(signal: AbortSignal): Promise<string>
   /** For a new load balancer, in the order of `named`, else by zone. Throws CloudError that names each rejected subnet. */
   subnets(wish: Omit<SubnetWish, 'clusterName'>, signal: AbortSignal): Promise<readonly Subnet[]>
-  /** The security group of each node that its rules belong into. One bad node never blocks the rest. */
+  /** The security group of each node that its rules belong into. One bad node never blocks the rest; `unresolved` says why, in words. */
   nodeGroupIds(signal: AbortSignal): Promise<{ groupIds: readonly string[]; unresolved: readonly string[] }>
   /** AWS refused a subnet or a group: what is remembered may be wrong. */
   forget(): void

@@ -4,6 +4,7 @@
  */
 import type { Step } from '../contract.ts'
 import { CloudError } from '../contract.ts'
+import { nodeAccessGroupName } from './names.ts'
 import { pairsOf } from './records.ts'
 import { aws } from './resources.ts'
 import type {
@@ -104,6 +105,9 @@ async function createLoadBalancer(tools: Tools, target: LoadBalancerResource, si
   await inventory.listed(signal, nameAgeMs)
   const standing = inventory.loadBalancerNamed(name)
   if (standing !== undefined) return mine('load balancer', name, standing, target)
+  const { owner } = target
+  const lets = 'cluster' in owner && mutable.securityGroups.includes(nodeAccessGroupName(owner.cluster))
+  if (lets) await reachable(tools, signal)
   const dualStack = mutable.ipAddressType === 'dualstack'
   const securityGroups = groupIds(tools, mutable.securityGroups)
   const subnets = await discovery.subnets({ scheme: mutable.scheme, dualStack, named: mutable.subnets }, signal)
@@ -141,6 +145,14 @@ async function createLoadBalancer(tools: Tools, target: LoadBalancerResource, si
     if (other === undefined) throw error
     mine('load balancer', name, other, target)
   }
+}
+
+/** A load balancer that cannot be let in to any node is not made. Nothing that is to go depends on this. */
+async function reachable({ discovery }: Tools, signal: AbortSignal): Promise<void> {
+  const { groupIds: found, unresolved } = await discovery.nodeGroupIds(signal)
+  if (found.length > 0 || unresolved.length === 0) return
+  const message = `the security group of the nodes cannot be told: ${unresolved.slice(0, 5).join('; ')}`
+  throw new CloudError('invalid', message, { reason: 'NodeSecurityGroupUnknown' })
 }
 
 async function createTargetGroup(
