@@ -1,0 +1,210 @@
+/**
+ * What AWS refuses: throttling, quotas, permissions, unknown instances, things deleted by hand. Each shows the right condition, leaves
+ * others alone, and is over without a restart once its cause is.
+ */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { loadBalancers } from '../../crds/load-balancer.ts'
+import { nodes } from '../../kube/resources.ts'
+import type { Account } from './account.ts'
+import { needsEmulator } from './account.ts'
+import { namespace } from './cluster.ts'
+import { scenes } from './scene.ts'
+import { until } from './waiting.ts'
+
+const signal = new AbortController().signal
+
+const sceneOf = scenes()
+
+describe('AWS refuses', { skip: needsEmulator() }, () => {
+  test('throttled for two seconds: nobody is told, everything comes to be', async (context) => {
+    const { account, cluster, operator } = await sceneOf(context)
+    account.faults.add({ effect: { kind: 'throttled' }, forMs: 2000 })
+    operator()
+    await cluster.create('web')
+    await cluster.served('web', 60)
+    const warnings = (await cluster.eventsOf('web')).filter(({ type }) => type === 'Warning')
+    assert.deepEqual(
+      warnings.map(({ reason }) => reason),
+      [],
+    )
+  })
+
+  const quotas: Readonly<Record<string, { action: string; code: string; message: string }>> = {
+    'load balancers': {
+      action: 'CreateLoadBalancer',
+      code: 'TooManyLoadBalancers',
+      message: "The quota 'Network Load Balancers per Region' has been reached",
+    },
+    'target groups': {
+      action: 'CreateTargetGroup',
+      code: 'TooManyTargetGroups',
+      message: "The quota 'Target Groups per Region' has been reached",
+    },
+    targets: {
+      action: 'RegisterTargets',
+      code: 'TooManyTargets',
+      message: 'The maximum number of targets per target group has been reached',
+    },
+    'rules of a security group': {
+      action: 'AuthorizeSecurityGroupIngress',
+      code: 'RulesPerSecurityGroupLimitExceeded',
+      message: 'The maximum number of rules per security group has been reached.',
+    },
+  }
+  for (const [what, { action, code, message }] of Object.entries(quotas)) {
+    test(`quota of ${what}: a condition with the code, the neighbour works, over when the quota is`, async (context) => {
+      const { account, cluster, operator, quiet } = await sceneOf(context)
+      operator(['--drift-interval=5s'])
+      await cluster.create('neighbour')
+      const hostname = await cluster.served('neighbour')
+      await quiet()
+      const off = account.faults.add({ match: { action }, effect: { kind: 'error', code, message } })
+      await cluster.create('web')
+      const condition = await cluster.reason('web', 'Programmed', 'QuotaExceeded')
+      assert.equal(condition.status, 'False')
+      assert.ok(condition.message.includes(code), condition.message)
+      const warned = (await cluster.eventsOf('web')).filter(({ reason }) => reason === 'QuotaExceeded')
+      assert.equal(warned.length, 1)
+      assert.equal(await cluster.served('neighbour'), hostname)
+      off()
+      await cluster.nudge('web')
+      await cluster.served('web', 90)
+      await cluster.reason('web', 'Programmed', 'Programmed')
+    })
+  }
+
+  for (const action of ['CreateLoadBalancer', 'RegisterTargets', 'AuthorizeSecurityGroupIngress', 'DescribeSubnets']) {
+    test(`${action} denied: a condition with the code and what is missing, over when it is granted`, async (context) => {
+      const { account, cluster, operator } = await sceneOf(context)
+      const off = account.faults.add({ match: { action }, effect: { kind: 'denied' } })
+      operator()
+      await cluster.create('web')
+      const condition = await cluster.reason('web', 'Programmed', 'PermissionDenied')
+      assert.match(condition.message, /AccessDenied|UnauthorizedOperation/)
+      assert.ok(condition.message.includes(action), condition.message)
+      off()
+      await cluster.nudge('web')
+      await cluster.served('web', 60)
+    })
+  }
+
+  test('an instance AWS does not know: the others are registered, and the node is named', async (context) => {
+    const { account, cluster, operator } = await sceneOf(context)
+    const [machine] = account.machines
+    assert.ok(machine)
+    await cluster.addNode('stranger', { ...machine, instanceId: 'i-0bad0bad0bad0bad0', privateIp: '10.0.99.99' })
+    operator(['--drift-interval=5s'])
+    await cluster.create('web')
+    await cluster.served('web')
+    const { lines } = await account.inventory()
+    const targets = lines.find((line) => / targets /.test(line)) ?? ''
+    for (const { instanceId } of account.machines) assert.ok(targets.includes(instanceId), targets)
+    const said = await until('the node by name', async () => {
+      const { items } = await cluster.client.list(loadBalancers, namespace)
+      return items.some(({ status }) => JSON.stringify(status).includes('stranger'))
+    })
+    assert.ok(said)
+  })
+
+  test('a node without a providerID holds nobody up', async (context) => {
+    const { account, cluster, operator } = await sceneOf(context)
+    await cluster.client.create(nodes, {
+      apiVersion: 'v1',
+      kind: 'Node',
+      metadata: { name: 'bare' },
+      status: { addresses: [{ type: 'InternalIP', address: '10.0.99.98' }] },
+    })
+    operator()
+    await cluster.create('web')
+    await cluster.served('web')
+    const { lines } = await account.inventory()
+    assert.equal(lines.find((line) => / targets /.test(line))?.split(',').length, account.machines.length)
+  })
+
+  test('all nodes NotReady: the targets stay', async (context) => {
+    const { account, cluster, operator, quiet } = await sceneOf(context)
+    operator(['--node-window=100ms'])
+    await cluster.create('web')
+    await cluster.served('web')
+    await quiet()
+    const goal = (await account.inventory()).lines
+    for (const { metadata } of (await cluster.client.list(nodes, undefined)).items)
+      await cluster.client.patch(
+        nodes,
+        { name: metadata.name ?? '' },
+        { type: 'merge', body: { status: { conditions: [{ type: 'Ready', status: 'False' }] } } },
+        { subresource: 'status' },
+      )
+    await quiet(1500)
+    assert.deepEqual((await account.inventory()).lines, goal)
+  })
+
+  test("a load balancer's security group deleted by hand is made again", async (context) => {
+    const { account, cluster, operator, quiet } = await sceneOf(context)
+    const first = operator()
+    await cluster.create('web')
+    await cluster.served('web')
+    await quiet()
+    const goal = (await account.inventory()).lines
+    const groupId = (await account.inventory()).loadBalancers[0]?.securityGroups[0]
+    assert.ok(groupId)
+    // One that did not make it: what is new counts as not visible yet for a minute.
+    await first.stop()
+    operator(['--drift-interval=2s'])
+    await removeByHand(account, groupId)
+    await until(
+      'the account as it was',
+      async () => JSON.stringify((await account.inventory()).lines) === JSON.stringify(goal),
+      {
+        seconds: 60,
+        seen: async () => (await account.inventory()).lines.join('\n'),
+      },
+    )
+  })
+
+  test('a subnet deleted by hand: told by name, others are served, over when there is one again', async (context) => {
+    const { account, cluster, operator, quiet } = await sceneOf(context)
+    operator(['--drift-interval=2s'])
+    await cluster.create('web')
+    const hostname = await cluster.served('web')
+    await quiet()
+    const { subnets } = await account.cloud.describeSubnets(
+      { filters: [{ name: 'vpc-id', values: [account.vpcId] }] },
+      signal,
+    )
+    assert.ok(subnets.length >= 3)
+    await cluster.create('chosen', {}, { 'roadstead.dev/subnets': 'subnet-0123456789abcdef0' })
+    const condition = await until(
+      'the subnet in a condition',
+      async () =>
+        (await cluster.service('chosen'))?.status?.conditions?.find(
+          ({ status, message }) => status === 'False' && message.includes('subnet-0123456789abcdef0'),
+        ),
+      { seen: async () => JSON.stringify((await cluster.service('chosen'))?.status, undefined, 1) },
+    )
+    assert.match(condition.reason, /Subnet/)
+    assert.equal(await cluster.served('web'), hostname)
+    await cluster.patch('chosen', { metadata: { annotations: { 'roadstead.dev/subnets': null } } })
+    await cluster.served('chosen')
+  })
+})
+
+/** As a person would in the console: nothing may use the group, then it goes. */
+async function removeByHand({ cloud, vpcId }: Account, groupId: string): Promise<void> {
+  const filters = [{ name: 'vpc-id', values: [vpcId] }]
+  const { securityGroups } = await cloud.describeSecurityGroups({ filters }, signal)
+  const fallback = securityGroups.find(({ groupName }) => groupName === 'default')
+  assert.ok(fallback)
+  for (const { loadBalancerArn, securityGroups: used } of (await cloud.describeLoadBalancers({}, signal)).loadBalancers)
+    if (used.includes(groupId))
+      await cloud.setSecurityGroups({ loadBalancerArn, securityGroups: [fallback.groupId] }, signal)
+  for (const group of securityGroups)
+    for (const { userIdGroupPairs = [], ipProtocol, fromPort, toPort } of group.ipPermissions) {
+      const pairs = userIdGroupPairs.filter((pair) => pair.groupId === groupId)
+      if (pairs.length === 0) continue
+      const permission = { ipProtocol, fromPort, toPort, userIdGroupPairs: pairs.map(() => ({ groupId })) }
+      await cloud.revokeSecurityGroupIngress({ groupId: group.groupId, ipPermissions: [permission] }, signal)
+    }
+  await cloud.deleteSecurityGroup({ groupId }, signal)
+}
