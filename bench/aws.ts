@@ -102,7 +102,7 @@ export async function hundred(emulator: Emulator): Promise<BenchRow[]> {
       { id: 'look.readsPerService', value: round(readsPerService), unit: 'reads per Service and full look' },
       ...churn,
       { id: 'cpu.msPerService', value: round(cpuMs / many), unit: 'ms of CPU per created Service, start included' },
-      { id: 'rss.mb', value: round(Math.max(peakMiB)), unit: 'MiB resident at most' },
+      { id: 'rss.mb', value: round(peakMiB), unit: 'MiB resident at most' },
     ]
   })
 }
@@ -168,8 +168,10 @@ async function looks(port: number): Promise<number> {
 
 async function nodesOneByOne(scene: Scene): Promise<BenchRow[]> {
   const { account } = scene
+  account.forget()
   const operator = scene.process()
-  await pause(10_000)
+  await until('calls', () => account.calls() > 0)
+  await scene.quiet(6000)
   account.proxy.set({ buckets: elbv2Buckets })
   account.forget()
   for (let n = 0; n < churned; n++) {

@@ -32,6 +32,7 @@ export interface OperatorProcess extends RunningOperator {
   usage(): { cpuMs: number; peakMiB: number }
 }
 
+/** With the flags of the Containerfile. */
 const main = new URL('../../operator/main.ts', import.meta.url).pathname
 
 function argvOf({ kubeconfig, flags = [], cluster = 'test' }: OperatorOptions): string[] {
@@ -70,7 +71,7 @@ export function startInProcess(options: OperatorOptions): RunningOperator {
 }
 
 export function startProcess(options: OperatorOptions): OperatorProcess {
-  const child = spawn(process.execPath, [main, ...argvOf(options)], {
+  const child = spawn(process.execPath, ['--max-semi-space-size=2', main, ...argvOf(options)], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env['PATH'], HOME: '/nonexistent', ...options.env },
   })

@@ -1,0 +1,3 @@
+import { crashMatrix } from './crash-run.ts'
+
+crashMatrix('create', 'policy flip', 'node change', 'delete')
