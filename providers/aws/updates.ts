@@ -75,7 +75,10 @@ async function changeRules(
     try {
       await cloud.revokeSecurityGroupIngress({ groupId, ipPermissions }, signal)
     } catch (error) {
-      if (!(error instanceof CloudError && error.kind === 'not-found')) throw error
+      // By code as well: of a group that was just made it comes as NotVisibleYet, also when our own revoke has done it and its answer was lost.
+      const absent =
+        error instanceof CloudError && (error.kind === 'not-found' || error.code === 'InvalidPermission.NotFound')
+      if (!absent) throw error
       const left = rulesHeld(await rulesOf(tools, groupId, signal), ipPermissions)
       if (left.length > 0) await cloud.revokeSecurityGroupIngress({ groupId, ipPermissions: left }, signal)
     }
