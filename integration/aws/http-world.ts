@@ -29,7 +29,7 @@ export async function httpWorld(emulator: Emulator): Promise<World> {
   const create = async (): Promise<Provider> => {
     const sdk = await createSdkCloud({ endpoint: account.env['AWS_ENDPOINT_URL'] ?? '', region: testRegion })
     const cloud = watched(sdk, log, account.nodeGroupId)
-    const created = createAwsProvider({ cloud, now: () => Date.now() + offsetMs })
+    const created = createAwsProvider({ cloud, now: () => Date.now() + offsetMs, vpcId: account.vpcId })
     created.nodes?.([...nodes.values()])
     return created
   }
