@@ -1,5 +1,6 @@
 /**
- * `npm run integration -- NAME [part of a file name ...]`: the integration tests of one folder of integration/, as `npm test` runs them.
+ * `npm run integration -- NAME [part of a file name ...]`: the integration tests of one folder of integration/, as `npm test` runs them,
+ * and its soak tests (`*.soak.ts`), which take a quarter of an hour and more and are left out there.
  * For `aws` the variable EMULATOR picks the cloud end: moto (default), localstack, or the URL of one; see localstack/README.md.
  */
 import { spawnSync } from 'node:child_process'
@@ -8,7 +9,7 @@ import { projectRoot, sourceFiles } from './source-files.ts'
 process.exitCode = main(process.argv.slice(2))
 
 function main([name, ...parts]: readonly string[]): number {
-  const files = sourceFiles('integration', '.test.ts')
+  const files = [...sourceFiles('integration', '.test.ts'), ...sourceFiles('integration', '.soak.ts')]
   const names = [...new Set(files.map((file) => file.split('/')[1] ?? ''))].sort()
   if (name === undefined || !names.includes(name)) {
     console.error(`integration: name one of ${names.join(', ')}`)

@@ -19,9 +19,14 @@ const { values, positionals } = parseArgs({
 process.exitCode = await main()
 
 async function main(): Promise<number> {
-  const wanted = sourceFiles('', '.test.ts').filter(
-    (file) => positionals.length === 0 || positionals.some((part) => file.includes(part)),
-  )
+  // Soak tests run only when named: `npm run integration` does.
+  const soak = sourceFiles('integration', '.soak.ts').filter((file) => positionals.includes(file))
+  const wanted = [
+    ...sourceFiles('', '.test.ts').filter(
+      (file) => positionals.length === 0 || positionals.some((part) => file.includes(part)),
+    ),
+    ...soak,
+  ]
   const isIntegration = (file: string) => file.startsWith('integration/') || file.startsWith('localstack/')
   const unit = values.integration === true ? [] : wanted.filter((file) => !isIntegration(file))
   const integration = values.unit === true ? [] : wanted.filter(isIntegration)
@@ -38,7 +43,7 @@ async function main(): Promise<number> {
   const total: Summary = { passed: 0, failed: 0, skipped: [] }
   if (unit.length > 0) add(total, await runFiles(unit, ['--test-isolation=none', '--test-timeout=60000'], []))
   if (integration.length > 0)
-    add(total, await runFiles(integration, ['--test-concurrency=1', '--test-timeout=300000'], launcher))
+    add(total, await runFiles(integration, ['--test-concurrency=1', '--test-timeout=1200000'], launcher))
 
   const byReason = Map.groupBy(total.skipped, (skip) => skip.reason)
   for (const [reason, skips] of byReason) {

@@ -127,16 +127,6 @@ export async function allSecurityGroups(cloud: AwsCloud, vpcId: string): Promise
   }
 }
 
-/** How many targets stand in each target group, draining ones left out. */
-export async function targetCounts(cloud: AwsCloud): Promise<number[]> {
-  const counts: number[] = []
-  for (const { targetGroupArn } of await allTargetGroups(cloud)) {
-    const { targetHealthDescriptions } = await cloud.describeTargetHealth({ targetGroupArn }, never)
-    counts.push(targetHealthDescriptions.filter(({ targetHealth }) => !targetHealth.state.endsWith('draining')).length)
-  }
-  return counts
-}
-
 async function tagsOf(cloud: AwsCloud, arns: readonly string[]): Promise<(arn: string) => readonly KeyValue[]> {
   const byArn = new Map<string, readonly KeyValue[]>()
   for (let from = 0; from < arns.length; from += 20) {
