@@ -6,7 +6,7 @@ import { CloudError } from '../contract.ts'
 import { groupIds } from './standing.ts'
 import type { Tools } from './standing.ts'
 import type { IpPermission } from './ec2.ts'
-import { rulesHeld, withoutRules } from './permissions.ts'
+import { rulesHeld, withoutRules, withRules } from './permissions.ts'
 import { pairsOf, targetOf } from './records.ts'
 import { clusterOf } from './resources.ts'
 import type {
@@ -68,6 +68,7 @@ async function changeRules(
       if (!(error instanceof CloudError && error.code === 'InvalidPermission.Duplicate')) throw error
       const missing = withoutRules(ipPermissions, await rulesOf(tools, groupId, signal))
       if (missing.length > 0) await cloud.authorizeSecurityGroupIngress({ groupId, ipPermissions: missing }, signal)
+      remember(tools, groupId, (held) => withRules(held, ipPermissions))
     }
   }
   if (gone.length > 0) {
@@ -81,7 +82,19 @@ async function changeRules(
       if (!absent) throw error
       const left = rulesHeld(await rulesOf(tools, groupId, signal), ipPermissions)
       if (left.length > 0) await cloud.revokeSecurityGroupIngress({ groupId, ipPermissions: left }, signal)
+      remember(tools, groupId, (held) => withoutRules(held, ipPermissions))
     }
+  }
+}
+
+/** AWS's refusal has proved what the group holds; the records that a lost answer left behind would ask for it again and again. */
+function remember(
+  { inventory: { records } }: Tools,
+  groupId: string,
+  change: (held: readonly IpPermission[]) => IpPermission[],
+): void {
+  for (const record of [records.securityGroups.get(groupId), records.nodeGroups.get(groupId)]) {
+    if (record !== undefined) record.group = { ...record.group, ipPermissions: change(record.group.ipPermissions) }
   }
 }
 

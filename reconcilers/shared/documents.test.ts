@@ -9,7 +9,7 @@ const owner = (name: string): Owner => ({ cluster: 'c', namespace: 'n', name, ui
 const fragment = (name: string, port = 80): Fragment => ({ document: 'rules', owner: owner(name), content: { port } })
 
 /** One document whose content is owner key -> content. */
-function setup(standing: readonly Fragment[] = []) {
+function setup(standing: readonly Fragment[] = [], { forgetful = false } = {}) {
   let content: Record<string, Fragment['content']> = Object.fromEntries(
     standing.map((one) => [ownerKey(one.owner), one.content]),
   )
@@ -42,6 +42,7 @@ function setup(standing: readonly Fragment[] = []) {
       const refusal = refusals.shift()
       if (refusal) throw refusal
       writes++
+      if (forgetful) return
       content = step.verb === 'delete' ? {} : (step.resource.mutable as typeof content)
     },
   }
@@ -125,4 +126,12 @@ describe('shared documents', () => {
     documents.again(owner('mine'))
     assert.deepEqual(queued, ['rules'])
   })
+})
+
+test('a cloud that does not keep what is written is asked again later, not for ever at once', async () => {
+  const { documents } = setup([], { forgetful: true })
+  documents.contribute(owner('web'), [fragment('web')])
+  const result = await documents.reconcile('rules', signal)
+  assert.ok(result !== undefined && 'retryMs' in result)
+  assert.match(documents.failure(owner('web'))?.message ?? '', /does not keep/)
 })

@@ -8,7 +8,7 @@ import { CloudError, ownerKey } from '../../providers/contract.ts'
 import type { DocumentKey, Fragment, Owner, Provider, Reason } from '../../providers/contract.ts'
 import { jsonEqual } from '../../providers/json-equal.ts'
 import { progress } from '../../providers/plan.ts'
-import { apply } from '../apply.ts'
+import { apply, describeStep } from '../apply.ts'
 import { interpret } from '../requeue.ts'
 import type { Interpretation } from '../requeue.ts'
 
@@ -53,6 +53,8 @@ interface Entry {
 
 /** A second writer changes a document between our read and our write; we read again so often before we wait. */
 const conditionalTries = 5
+/** Plans after plans that all succeed and never end are the cloud's disagreement with us, and have to wait. */
+const rounds = 20
 
 export function createDocuments(options: DocumentsOptions): Documents {
   const { provider, cluster, enqueue, moved } = options
@@ -157,6 +159,10 @@ export function createDocuments(options: DocumentsOptions): Documents {
         if (waiting.length > 0) return false
         settle(document, entry, contributions, going, notes)
         return true
+      }
+      if (attempt > rounds) {
+        const asked = steps.map(describeStep).join(', ')
+        throw new CloudError('conflict', `the cloud does not keep what is written into ${document}: ${asked}`)
       }
       const { failed } = await apply(steps, provider, signal)
       if (failed === undefined) continue
