@@ -32,9 +32,11 @@ export interface ConformanceOptions {
   skip?: Readonly<Record<string, string>>
   /** Random specs per property; fewer over slow connections. */
   runs?: number
+  /** Of a random edit, default 0. 1: a cloud whose nodes lend the firewall, which cannot be known where no node was ever seen. */
+  fewestNodes?: number
 }
 
-export function conformance(name: string, { start, skip = {}, runs = 50 }: ConformanceOptions): void {
+export function conformance(name: string, { start, skip = {}, runs = 50, fewestNodes = 0 }: ConformanceOptions): void {
   const titles = new Set<string>()
   const check = (title: string, body: (world: World) => Promise<void>) => {
     titles.add(title)
@@ -56,7 +58,7 @@ export function conformance(name: string, { start, skip = {}, runs = 50 }: Confo
     describe('shared documents', () => documents(check))
     describe('pending and failing clouds', () => troubles(check))
     describe('crash matrix', () => crashMatrix(check))
-    describe('properties', () => properties(check, runs))
+    describe('properties', () => properties(check, runs, fewestNodes))
     test('every skip names a test of this suite and a reason', () => {
       for (const [title, reason] of Object.entries(skip)) {
         assert.ok(titles.has(title), `no test is called "${title}"`)

@@ -18,6 +18,7 @@ if (lacking === false) {
     start: async () => httpWorld(await emulator()),
     skip: { ...awsSkips, ...skips },
     runs: 2,
+    fewestNodes: 1,
   })
 } else {
   describe('aws (SDK and emulator): provider conformance', () => {

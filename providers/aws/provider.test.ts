@@ -7,7 +7,7 @@ import { asMutation, converge, describeStep, healthCheck, owner, pass, specOf } 
 import type { LoadBalancerSpec } from '../contract.ts'
 import { awsSkips, fakeAwsWorld } from './world.ts'
 
-conformance('aws', { start: fakeAwsWorld, skip: awsSkips })
+conformance('aws', { start: fakeAwsWorld, skip: awsSkips, fewestNodes: 1 })
 
 const certificate = (name: string) => `arn:aws:acm:eu-central-1:111122223333:certificate/${name}`
 

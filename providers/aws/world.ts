@@ -21,11 +21,11 @@ const settleMs = 900_000
 /** What of the suite cannot hold for a Network Load Balancer, wherever it is emulated. */
 export const awsSkips = {
   'a node change is one write':
-    'an NLB has a target group per port, and registering and deregistering are two calls; provider.test.ts holds the order',
+    'an NLB has a target group per port, and registering and deregistering are two calls; simulation-moments.test.ts watches that healthy targets never become fewer',
   'a document holds every fragment in any order, is found, and goes with the last':
     'what stands in the document is read from the target groups that use it, which this test does not make; provider.test.ts does',
   'a change that is pending does not take the address away':
-    'nothing of a running NLB is pending while targets come and checks change; provider.test.ts holds the address',
+    'nothing of a running NLB is pending while targets come and checks change; the update tests hold the address after settling',
 } as const
 
 export interface AwsWorld extends World {
