@@ -5,7 +5,7 @@
 import type { Step } from '../contract.ts'
 import { CloudError } from '../contract.ts'
 import { nodeAccessGroupName } from './names.ts'
-import { pairsOf } from './records.ts'
+import { pairsOf } from './inventory/records.ts'
 import { aws } from './resources.ts'
 import type {
   AwsResource,

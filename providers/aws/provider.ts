@@ -4,15 +4,15 @@
  */
 import type { DocumentKey, Owner, Provider } from '../contract.ts'
 import { ownerKey } from '../contract.ts'
-import { proofDue } from './ages.ts'
+import { proofDue } from './inventory/ages.ts'
 import type { AwsCloud } from './cloud.ts'
 import { awsCore } from './core.ts'
 import type { CoreOptions } from './core.ts'
 import { createDiscovery } from './discovery.ts'
 import type { DiscoveryOptions } from './discovery.ts'
 import { execute } from './execute.ts'
-import { createInventory } from './inventory.ts'
-import type { Records } from './records.ts'
+import { createInventory } from './inventory/inventory.ts'
+import type { Records } from './inventory/records.ts'
 import { clusterOf, documentOf } from './resources.ts'
 import { accessGroups, seenDocument, seenResources } from './seen.ts'
 

@@ -2,11 +2,17 @@
 import type { DocumentKey, Owner } from '../contract.ts'
 import { ownerKey } from '../contract.ts'
 import type { TargetGroup } from './elbv2.ts'
-import type { Owned } from './inventory.ts'
+import type { Owned } from './inventory/inventory.ts'
 import { nodeAccessGroupName } from './names.ts'
 import { portsInUse } from './node-rules.ts'
-import type { LoadBalancerRecord, ListenerRecord, Records, SecurityGroupRecord, TargetGroupRecord } from './records.ts'
-import { targetKey } from './records.ts'
+import type {
+  LoadBalancerRecord,
+  ListenerRecord,
+  Records,
+  SecurityGroupRecord,
+  TargetGroupRecord,
+} from './inventory/records.ts'
+import { targetKey } from './inventory/records.ts'
 import { clusterOf, keys } from './resources.ts'
 import type {
   AwsResource,

@@ -5,8 +5,8 @@
 import type { Owner } from '../contract.ts'
 import { CloudError, ownerKey } from '../contract.ts'
 import type { Discovery } from './discovery.ts'
-import type { Inventory } from './inventory.ts'
-import type { LoadBalancerRecord, ListenerRecord, Mark } from './records.ts'
+import type { Inventory } from './inventory/inventory.ts'
+import type { LoadBalancerRecord, ListenerRecord, Mark } from './inventory/records.ts'
 import type { AwsResource } from './resources.ts'
 import { documentOfTags } from './tags.ts'
 

@@ -1,5 +1,5 @@
 /** The frame of every recorded write: what follows from a refusal, and small changes to records. */
-import { CloudError } from '../contract.ts'
+import { CloudError } from '../../contract.ts'
 import type { List, Life, Records, Words } from './records.ts'
 import { graceMs, wordsOf } from './records.ts'
 

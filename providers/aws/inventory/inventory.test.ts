@@ -1,15 +1,15 @@
 /** What the inventory promises: own writes are known at once, lag is borne, what is not sure is read again, drift is found. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { owner, signal } from '../conformance-world.ts'
-import { CloudError } from '../contract.ts'
-import { actions } from './cloud.ts'
-import { createFakeAws } from './fake.ts'
-import type { FakeAwsOptions } from './fake.ts'
-import { putInstance, seed } from './fake/seed.ts'
+import { owner, signal } from '../../conformance-world.ts'
+import { CloudError } from '../../contract.ts'
+import { actions } from '../cloud.ts'
+import { createFakeAws } from '../fake.ts'
+import type { FakeAwsOptions } from '../fake.ts'
+import { putInstance, seed } from '../fake/seed.ts'
 import { createInventory } from './inventory.ts'
 import { pairsOf } from './records.ts'
-import { ownerTags } from './tags.ts'
+import { ownerTags } from '../tags.ts'
 
 const lookMs = 300_000
 const instance = 'i-00000000000000001'

@@ -2,9 +2,9 @@
  * What the inventory holds: AWS's objects as last read, with our own writes laid over them at once. Times are milliseconds; `at` is when a read
  * began, so that what was written while it ran is not taken back by it.
  */
-import type { Owner } from '../contract.ts'
-import type { SecurityGroup } from './ec2.ts'
-import type { Listener, LoadBalancer, TargetGroup, TargetHealthDescription } from './elbv2.ts'
+import type { Owner } from '../../contract.ts'
+import type { SecurityGroup } from '../ec2.ts'
+import type { Listener, LoadBalancer, TargetGroup, TargetHealthDescription } from '../elbv2.ts'
 
 export interface Aged<T> {
   at: number

@@ -2,14 +2,14 @@
  * The account as this process knows it: lists by page, tags in twenties, indexed by owner, each part no older than ages.ts allows. Writes made
  * through `cloud` are laid over it at once, so a create costs few reads; a write without a clear answer makes the next look read again.
  */
-import type { Owner } from '../contract.ts'
-import { CloudError, ownerKey } from '../contract.ts'
+import type { Owner } from '../../contract.ts'
+import { CloudError, ownerKey } from '../../contract.ts'
 import { halvesDue, healthDue, listDue, proofDue, provisioningDue, rareDue } from './ages.ts'
-import type { AwsCloud } from './cloud.ts'
-import { pages } from './discovery.ts'
-import type { Filter } from './ec2.ts'
-import type { LoadBalancer, TargetGroup } from './elbv2.ts'
-import { describeNamesLimit, describeTagsLimit } from './elbv2.ts'
+import type { AwsCloud } from '../cloud.ts'
+import { pages } from '../discovery.ts'
+import type { Filter } from '../ec2.ts'
+import type { LoadBalancer, TargetGroup } from '../elbv2.ts'
+import { describeNamesLimit, describeTagsLimit } from '../elbv2.ts'
 import type {
   LoadBalancerRecord,
   List,
@@ -31,7 +31,7 @@ import {
   tombstoneMs,
   wordsOf,
 } from './records.ts'
-import { attributesTag, clusterTag, ownerOfTags } from './tags.ts'
+import { attributesTag, clusterTag, ownerOfTags } from '../tags.ts'
 import { recordingWrites } from './writes.ts'
 
 export interface InventoryOptions {

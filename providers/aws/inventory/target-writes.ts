@@ -1,9 +1,9 @@
 /** Writes of target groups and their targets, laid over the records. */
-import type { AwsCloud } from './cloud.ts'
+import type { AwsCloud } from '../cloud.ts'
 import type { Records, TargetGroupRecord } from './records.ts'
 import { drainingTarget, newTarget, targetKey, wordsOf } from './records.ts'
-import { ownerOfTags } from './tags.ts'
-import { defined, patched, removal, write } from './writing.ts'
+import { ownerOfTags } from '../tags.ts'
+import { defined, patched, removal, write } from './write.ts'
 
 export function targetWrites(cloud: AwsCloud, records: Records, now: () => number) {
   const lists = ['targetGroups'] as const

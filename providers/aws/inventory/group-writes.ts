@@ -1,10 +1,10 @@
 /** Writes of security groups and their rules, laid over the records. */
-import type { AwsCloud } from './cloud.ts'
-import { withoutRules, withRules } from './permissions.ts'
+import type { AwsCloud } from '../cloud.ts'
+import { withoutRules, withRules } from '../permissions.ts'
 import type { Records } from './records.ts'
 import { wordsOf } from './records.ts'
-import { ownerOfTags } from './tags.ts'
-import { removal, retag, without, write } from './writing.ts'
+import { ownerOfTags } from '../tags.ts'
+import { removal, retag, without, write } from './write.ts'
 
 type Rules = Parameters<typeof withRules>[0]
 

@@ -1,9 +1,9 @@
 /** Writes of load balancers, listeners and tags, laid over the records. */
-import type { AwsCloud } from './cloud.ts'
+import type { AwsCloud } from '../cloud.ts'
 import type { ListenerRecord, Records } from './records.ts'
 import { wordsOf } from './records.ts'
-import { ownerOfTags } from './tags.ts'
-import { defined, patched, removal, retag, without, write } from './writing.ts'
+import { ownerOfTags } from '../tags.ts'
+import { defined, patched, removal, retag, without, write } from './write.ts'
 
 export function loadBalancerWrites(cloud: AwsCloud, records: Records, now: () => number) {
   const lists = ['loadBalancers'] as const
