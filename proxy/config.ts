@@ -4,7 +4,7 @@ import { type Address, type Cidr, type Family, families, parseAddress, parseCidr
 import { parseDuration } from './duration.ts'
 import type { ListenAt } from './listen.ts'
 import type { NodePortAddresses } from './node-facts.ts'
-import type { SkeletonOptions } from './skeleton.ts'
+import type { SkeletonOptions } from './nftables/skeleton.ts'
 
 export interface ProxyConfig {
   kubeconfig: string | undefined

@@ -8,7 +8,7 @@ import { type Address, contains, type Family, families, outermost, parseCidr, ra
 import { type ElementId, elementId, type MapName } from './elements.ts'
 import { type Place, portEndpoints, reachable } from './endpoints.ts'
 import { clusterIps, type Frontend, frontends, isProxied } from './frontends.ts'
-import { remembersClients } from './skeleton.ts'
+import { remembersClients } from './nftables/skeleton.ts'
 import { place as placeInSlots } from './slots.ts'
 
 export interface NodeFacts extends Place {

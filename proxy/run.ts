@@ -8,10 +8,10 @@ import { createHttpClient } from '../kube/http-client.ts'
 import type { Log } from '../kube/log.ts'
 import { type Family, families } from './addresses.ts'
 import { type ProxyConfig, parseConfig, usage } from './config.ts'
-import { nftProgram } from './nft.ts'
+import { nftProgram } from './nftables/nft.ts'
 import { ListenFailure, startProxy } from './proxy.ts'
 import { applySettings, settingsFor } from './sysctls.ts'
-import { textWriter } from './text-writer.ts'
+import { textWriter } from './nftables/text-writer.ts'
 import { WriteError } from './writer.ts'
 
 /** Resolves with the exit code: 0 after the stop signal, 1 when the proxy cannot work here. Throws UsageError. */

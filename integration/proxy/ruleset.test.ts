@@ -4,11 +4,11 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
 import type { ElementId } from '../../proxy/elements.ts'
 import { difference } from '../../proxy/elements.ts'
-import { parseListing } from '../../proxy/listing.ts'
-import { changeText, replaceText } from '../../proxy/text-writer.ts'
+import { parseListing } from '../../proxy/nftables/listing.ts'
+import { changeText, replaceText } from '../../proxy/nftables/text-writer.ts'
 import { requires } from '../../scripts/requires.ts'
 import { createNamespaces, deleteNamespaces, runIn } from '../../sandbox/nodes/netns.ts'
-import type { SkeletonOptions } from '../../proxy/skeleton.ts'
+import type { SkeletonOptions } from '../../proxy/nftables/skeleton.ts'
 
 const namespaces = ['rs-proxyrules-a', 'rs-proxyrules-b']
 const [first = '', second = ''] = namespaces
@@ -118,7 +118,7 @@ describe('the ruleset in the kernel', { skip: requires('root', 'linux', 'nft', '
 }
 `
     await nft(second, ['--check', '-f', '-'], text).then(
-      () => context.diagnostic('this nft can: see remembersClients in proxy/skeleton.ts'),
+      () => context.diagnostic('this nft can: see remembersClients in proxy/nftables/skeleton.ts'),
       (error: unknown) => assert.match(String(error), /nft/),
     )
   })

@@ -1,6 +1,6 @@
 /** Runs the `nft` program. The only place where it is started. */
 import { spawn } from 'node:child_process'
-import { WriteError } from './writer.ts'
+import { WriteError } from '../writer.ts'
 
 export interface Nft {
   /** `nft -f -` with this text: one transaction. Rejects with WriteError, and then nothing of it happened. */

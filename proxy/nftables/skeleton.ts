@@ -7,8 +7,8 @@
  * the one this client has (affinity), else by the frontend's verdict `goto n<k>`: one of k endpoints, or `goto l<k>`: one of k on this
  * node, or `drop`; `translated` afterwards remembers the choice, and refuses what was sent to a ClusterIP's unknown port.
  */
-import { type Family, families } from './addresses.ts'
-import { maxSlots } from './slots.ts'
+import { type Family, families } from '../addresses.ts'
+import { maxSlots } from '../slots.ts'
 
 export const tableName = 'roadstead'
 

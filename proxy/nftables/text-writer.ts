@@ -2,8 +2,8 @@
  * The writer that speaks nft text: one `nft -f -` process a batch, which is one kernel transaction over both families.
  * A change costs about 10 ms whatever the size of the cluster. It is also the reference for what any other writer must produce.
  */
-import { type Family, families } from './addresses.ts'
-import { applied, type Change, chainsOf, type ElementSet, isEmpty, partsOf } from './elements.ts'
+import { type Family, families } from '../addresses.ts'
+import { applied, type Change, chainsOf, type ElementSet, isEmpty, partsOf } from '../elements.ts'
 import { parseListing } from './listing.ts'
 import type { Nft } from './nft.ts'
 import {
@@ -17,7 +17,7 @@ import {
   tableName,
   versionChain,
 } from './skeleton.ts'
-import { type AffinityEntry, type RuleWriter, WriteError } from './writer.ts'
+import { type AffinityEntry, type RuleWriter, WriteError } from '../writer.ts'
 
 /** Elements in one command; longer lines make nft slower, shorter ones as well. */
 const perCommand = 500

@@ -1,7 +1,7 @@
 /** Reads elements out of the text that `nft list map` and `nft list set` print. Pure. */
-import type { Family } from './addresses.ts'
-import { type ElementId, elementId, elementMaps, type MapName } from './elements.ts'
-import type { AffinityEntry } from './writer.ts'
+import type { Family } from '../addresses.ts'
+import { type ElementId, elementId, elementMaps, type MapName } from '../elements.ts'
+import type { AffinityEntry } from '../writer.ts'
 
 export interface Listing {
   elements: Map<ElementId, string>
