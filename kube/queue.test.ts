@@ -103,6 +103,17 @@ describe('the key queue', () => {
     assert.equal(queue.depth, 1)
   })
 
+  test('a kind of failure may have a pace of its own', () => {
+    const waits: number[] = []
+    const { queue } = start({
+      backoff: { initialMs: 100 },
+      hooks: { retried: (_key, _attempt, delayMs) => waits.push(delayMs) },
+    })
+    for (let i = 0; i < 4; i += 1) queue.retry('a', 0, { initialMs: 10_000, maxMs: 60_000 })
+    queue.retry('a', 90_000, { initialMs: 10_000, maxMs: 60_000 })
+    assert.deepEqual(waits, [10_000, 20_000, 40_000, 60_000, 90_000])
+  })
+
   test('tells depth, waiting time and working time', async () => {
     const told: unknown[] = []
     const { clock, queue } = start({

@@ -28,8 +28,8 @@ export interface KeyQueue {
   add(key: string): void
   /** Adds the key after `ms`. Of several delays for a key the earliest wins. */
   addAfter(key: string, ms: number): void
-  /** Counts a failure and adds the key after its backoff, or after `atLeastMs` when that is longer. */
-  retry(key: string, atLeastMs?: number): void
+  /** Counts a failure and adds the key after its backoff, or after `atLeastMs` when that is longer. `pace`: another backoff for this kind of failure. */
+  retry(key: string, atLeastMs?: number, pace?: Partial<Backoff>): void
   /** The key's next backoff is the first one again. Does not take it out of the queue. */
   forget(key: string): void
   /** Failures in a row. */
@@ -104,10 +104,10 @@ export function createKeyQueue(options: KeyQueueOptions): KeyQueue {
   return {
     add,
     addAfter,
-    retry(key, atLeastMs = 0) {
+    retry(key, atLeastMs = 0, pace = {}) {
       const attempt = (failed.get(key) ?? 0) + 1
       failed.set(key, attempt)
-      const delayMs = Math.max(atLeastMs, backoffMs(backoff, attempt, random))
+      const delayMs = Math.max(atLeastMs, backoffMs({ ...backoff, ...pace }, attempt, random))
       hooks.retried?.(key, attempt, delayMs)
       addAfter(key, delayMs)
     },

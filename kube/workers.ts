@@ -1,8 +1,9 @@
 /** Workers on a key queue: the loop around a reconciler, written once. */
+import type { Backoff } from './backoff.ts'
 import type { KeyQueue } from './queue.ts'
 
-/** Nothing: done. `afterMs`: look again then. `retryMs` (or an error thrown): a failure, backoff counts, wait at least so long. */
-export type WorkResult = { afterMs: number } | { retryMs: number } | undefined | void
+/** Nothing: done. `afterMs`: look again then. `retryMs` (or an error thrown): a failure, backoff counts (`pace`: one of its own), wait at least so long. */
+export type WorkResult = { afterMs: number } | { retryMs: number; pace?: Partial<Backoff> } | undefined | void
 
 export interface WorkerOptions {
   queue: KeyQueue
@@ -29,7 +30,7 @@ async function workOn({ queue, work, signal, onError }: WorkerOptions): Promise<
     try {
       const result = await work(key, signal)
       if (result && 'retryMs' in result) {
-        queue.retry(key, result.retryMs)
+        queue.retry(key, result.retryMs, result.pace)
       } else {
         queue.forget(key)
         if (result) queue.addAfter(key, result.afterMs)

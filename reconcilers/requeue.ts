@@ -4,9 +4,15 @@
  */
 import type { CloudError, CloudErrorKind } from '../providers/contract.ts'
 
+/** Waits double from `initialMs` to `maxMs`, each placement for itself. */
+interface Pace {
+  initialMs: number
+  maxMs: number
+  jitter: number
+}
+
 interface Requeue {
-  /** Waits at least this long; 'backoff' leaves it to the queue's exponential backoff alone. */
-  wait: number | 'backoff'
+  pace: Pace
   /** Reason in conditions unless the error brings a more specific one. CamelCase. */
   reason: string
   /** 'specific': an event with the reason itself; 'sync-failed': SyncLoadBalancerFailed, which runbooks know; 'never': it passes by itself. */
@@ -16,59 +22,66 @@ interface Requeue {
 }
 
 const seconds = 1000
-const minutes = 60 * seconds
 
+/** Many fail together when a permission or a quota is missing: they come back spread over half of the wait. */
+const from = (first: number, longest: number): Pace => ({
+  initialMs: first * seconds,
+  maxMs: longest * seconds,
+  jitter: 0.5,
+})
+
+/** Where a person or the cloud has to act first, the longest wait is how late that is noticed; one placement makes one attempt in it. */
 const table: Record<CloudErrorKind, Requeue> = {
   throttled: {
-    wait: 'backoff',
+    pace: from(1, 60),
     reason: 'CloudThrottled',
     event: 'never',
     advice: 'the operator slows down and tries again',
   },
   quota: {
-    wait: 1 * minutes,
+    pace: from(10, 120),
     reason: 'QuotaExceeded',
     event: 'specific',
     advice: 'raise the quota or delete what is not needed',
   },
   denied: {
-    wait: 5 * minutes,
+    pace: from(10, 60),
     reason: 'PermissionDenied',
     event: 'specific',
     advice: "give the operator's identity this permission",
   },
   invalid: {
-    wait: 1 * minutes,
+    pace: from(30, 120),
     reason: 'CloudRefused',
     event: 'specific',
     advice: 'change the Service or its class',
   },
   conflict: {
-    wait: 1 * seconds,
+    pace: from(1, 60),
     reason: 'CloudConflict',
     event: 'sync-failed',
     advice: 'the operator looks again and retries',
   },
   'in-use': {
-    wait: 2 * seconds,
+    pace: from(2, 15),
     reason: 'CloudObjectInUse',
     event: 'never',
     advice: 'the operator waits until the cloud lets go of it',
   },
   'not-found': {
-    wait: 1 * seconds,
+    pace: from(1, 60),
     reason: 'CloudObjectNotFound',
     event: 'sync-failed',
     advice: 'the operator looks again and retries',
   },
   unavailable: {
-    wait: 'backoff',
+    pace: from(1, 30),
     reason: 'CloudUnavailable',
     event: 'sync-failed',
     advice: 'the operator keeps trying',
   },
   unknown: {
-    wait: 'backoff',
+    pace: from(1, 120),
     reason: 'CloudError',
     event: 'sync-failed',
     advice: 'the operator keeps trying',
@@ -78,8 +91,10 @@ const table: Record<CloudErrorKind, Requeue> = {
 const tellsRequest: ReadonlySet<CloudErrorKind> = new Set(['quota', 'denied', 'invalid'])
 
 export interface Interpretation {
-  /** For the queue's retry: at least this many milliseconds. */
+  /** Milliseconds that the cloud asks to wait at least. */
   waitMs: number
+  /** For the queue's retry. */
+  pace: Pace
   reason: string
   /** Stable over retries: no request ids, so that nothing is written again for the same failure. */
   message: string
@@ -91,10 +106,10 @@ export interface Interpretation {
 /** What to do about a failed call. */
 export function interpret(error: CloudError): Interpretation {
   const row = table[error.kind]
-  const own = row.wait === 'backoff' ? 0 : row.wait
   const code = error.code === undefined ? '' : ` (${error.code})`
   return {
-    waitMs: Math.max(own, (error.retryAfterSeconds ?? 0) * seconds),
+    waitMs: (error.retryAfterSeconds ?? 0) * seconds,
+    pace: row.pace,
     reason: error.reason ?? row.reason,
     message: `${error.message}${code}; ${row.advice}`,
     requestId: tellsRequest.has(error.kind) ? error.requestId : undefined,

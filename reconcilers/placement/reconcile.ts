@@ -49,7 +49,6 @@ interface PlacementHooks {
 
 /** Plans after plans: a replacement takes two, a plan that never ends is the cloud's disagreement with us and has to wait. */
 const rounds = 5
-const longestInUseWaitMs = 15_000
 /** How often a replacement's targets are looked at while the old object still serves. */
 const healthLookMs = 10_000
 
@@ -259,8 +258,8 @@ function failed(deps: PlacementDeps, placement: Placement, error: CloudError): W
   finish(deps, placement, failedOutcome(placement, failure))
   // The cloud lets go of it in its own time: no fault that grows, and nobody waits for it but this placement.
   if (error.kind === 'in-use')
-    return { afterMs: Math.min(longestInUseWaitMs, failure.waitMs * 1.5 ** placement.waits++) }
-  return { retryMs: failure.waitMs }
+    return { afterMs: Math.min(failure.pace.maxMs, failure.pace.initialMs * 1.5 ** placement.waits++) }
+  return { retryMs: failure.waitMs, pace: failure.pace }
 }
 
 /** Remembers the outcome and decides when to look again. */

@@ -128,7 +128,7 @@ export function createDocuments(options: DocumentsOptions): Documents {
         options.failed?.(error)
         entry.failure = interpret(error)
         moved([...ownersOf(document, entry)])
-        return { retryMs: entry.failure.waitMs }
+        return { retryMs: entry.failure.waitMs, pace: entry.failure.pace }
       }
     },
   }
