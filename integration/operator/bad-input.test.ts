@@ -162,6 +162,33 @@ describe('bad input', () => {
     await restarted.stop()
   })
 
+  test('an edit that the cloud cannot carry out: what stands goes on serving, also after a restart, and no event blames the targets', async () => {
+    const world = await createWorld()
+    const operator = world.start()
+    await world.client.create(services, webService('web'))
+    await world.quiet()
+    await world.client.patch(
+      services,
+      { namespace: 'default', name: 'web' },
+      { type: 'merge', body: { spec: { ports: [{ name: 'odd', port: 90, protocol: 'SCTP' }] } } },
+    )
+    const conditions = async () => {
+      await world.quiet()
+      const all = (await world.service('web'))?.status?.conditions ?? []
+      return ['Accepted', 'Ready'].map((type) => {
+        const one = all.find((condition) => condition.type === `roadstead.dev/${type}`)
+        return `${one?.status} ${one?.reason}`
+      })
+    }
+    assert.deepEqual(await conditions(), ['False UnsupportedProtocol', 'True Ready'])
+    await operator.stop()
+    const restarted = world.start()
+    assert.deepEqual(await conditions(), ['False UnsupportedProtocol', 'True Ready'])
+    const reasons = (await world.eventsOf('web')).map(({ reason }) => reason)
+    assert.ok(!reasons.includes('NoHealthyTargets'), reasons.join())
+    await restarted.stop()
+  })
+
   test('an invalid class says so in its own status, with one event', async () => {
     const world = await createWorld()
     const operator = world.start()

@@ -141,8 +141,9 @@ function serving(input: StatusInput, placements: readonly PlacementStatus[]): Fi
   return [programmed(input), { type: conditionTypes.ready, status: isReady ? 'True' : 'False', reason, message }]
 }
 
-function serves({ addresses, targets, state }: PlacementStatus): boolean {
-  return addresses.length > 0 && state !== 'Unsupported' && targets.healthy > 0
+/** Also where the last edit was refused: what stood before it serves on. */
+function serves({ addresses, targets }: PlacementStatus): boolean {
+  return addresses.length > 0 && targets.healthy > 0
 }
 
 function programmed({ clouds, missingClouds }: StatusInput): Finding {
