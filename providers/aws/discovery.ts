@@ -6,6 +6,7 @@ import { CloudError } from '../contract.ts'
 import type { TargetNode } from '../contract.ts'
 import type { AwsCloud } from './cloud.ts'
 import type { AvailabilityZone, Instance, RouteTable, SecurityGroup, Subnet } from './ec2.ts'
+import { pages } from './pages.ts'
 import type { SubnetWish } from './subnets.ts'
 import { chooseSubnets, required } from './subnets.ts'
 
@@ -230,19 +231,4 @@ export function instanceIdOf(providerId: string): string | undefined {
 
 function inVpc(vpcId: string) {
   return [{ name: 'vpc-id', values: [vpcId] }]
-}
-
-/** All items of an EC2 describe. */
-export async function pages<P extends { nextToken?: string | undefined }, T>(
-  read: (token: { nextToken?: string }) => Promise<P>,
-  items: (page: P) => readonly T[],
-): Promise<T[]> {
-  const all: T[] = []
-  let token: string | undefined
-  do {
-    const page = await read(token === undefined ? {} : { nextToken: token })
-    all.push(...items(page))
-    token = page.nextToken
-  } while (token !== undefined && token !== '')
-  return all
 }

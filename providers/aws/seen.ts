@@ -12,7 +12,7 @@ import type {
   SecurityGroupRecord,
   TargetGroupRecord,
 } from './inventory/records.ts'
-import { targetKey } from './inventory/records.ts'
+import { targetKey } from './inventory/health.ts'
 import { clusterOf, keys } from './resources.ts'
 import type {
   AwsResource,

@@ -7,7 +7,8 @@ import { groupIds } from './standing.ts'
 import type { Tools } from './standing.ts'
 import type { IpPermission } from './ec2.ts'
 import { rulesHeld, withoutRules, withRules } from './permissions.ts'
-import { pairsOf, targetOf } from './inventory/records.ts'
+import { targetOf } from './inventory/health.ts'
+import { pairsOf } from './inventory/records.ts'
 import { clusterOf } from './resources.ts'
 import type {
   AwsResource,

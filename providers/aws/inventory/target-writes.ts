@@ -1,7 +1,8 @@
 /** Writes of target groups and their targets, laid over the records. */
 import type { AwsCloud } from '../cloud.ts'
+import { drainingTarget, newTarget, targetKey } from './health.ts'
 import type { Records, TargetGroupRecord } from './records.ts'
-import { drainingTarget, newTarget, targetKey, wordsOf } from './records.ts'
+import { wordsOf } from './records.ts'
 import { ownerOfTags } from '../tags.ts'
 import { defined, patched, removal, write } from './write.ts'
 

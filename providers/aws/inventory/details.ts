@@ -1,0 +1,95 @@
+/**
+ * What costs a call per object: listeners, targets' health, attributes. Each look reads one half of it, listeners and targets or what was set,
+ * so that it stays at two calls a Service; ages.ts says which.
+ */
+import { halvesDue, healthDue } from './ages.ts'
+import { alike, mergeHealth, takeHealth } from './health.ts'
+import { readListenerDetails, readListeners } from './listeners.ts'
+import { asksForAttributes } from './marks.ts'
+import type { Reading } from './reading.ts'
+import { vanished } from './reading.ts'
+import type { LoadBalancerRecord, TargetGroupRecord } from './records.ts'
+import { wordsOf } from './records.ts'
+
+interface Standing {
+  loadBalancers: readonly LoadBalancerRecord[]
+  targetGroups: readonly TargetGroupRecord[]
+}
+
+/** Reads of one owner's objects what is due. Throws CloudError. */
+export async function readDetails(reading: Reading, owned: Standing, signal: AbortSignal): Promise<void> {
+  const loadBalancers = owned.loadBalancers.filter(({ deletedAt }) => deletedAt === undefined)
+  const targetGroups = owned.targetGroups.filter(({ deletedAt }) => deletedAt === undefined)
+  const due = dueOf({ loadBalancers, targetGroups }, reading)
+  const at = reading.now()
+  const waited = due.detail ? [] : alike(targetGroups.filter((record) => healthDue(record, at)))
+  await Promise.all([
+    ...loadBalancers.map(async (record) => {
+      if (record.listeners === undefined || due.detail) await readListeners(reading, record, signal)
+      await readListenerDetails(reading, record, due.settings, signal)
+    }),
+    ...targetGroups
+      .filter(({ health }) => health === undefined || due.detail)
+      .map((record) => readHealth(reading, record, signal)),
+    ...waited.map((groups) => readHealthOnce(reading, groups, signal)),
+    ...[...loadBalancers, ...targetGroups].map(async (record) => {
+      const unread = record.attributes === undefined && asksForAttributes(record)
+      if (unread || due.settings) await readSettings(reading, record, signal)
+    }),
+  ])
+}
+
+/** The halves whose turn it is; none while listeners or targets of something are unread, which are then read anyway. */
+function dueOf({ loadBalancers, targetGroups }: Standing, { now, lookMs }: Reading) {
+  const detail = [
+    ...loadBalancers.map(({ listeners }) => listeners?.at),
+    ...targetGroups.map(({ health }) => health?.at),
+  ]
+  const both = [...loadBalancers, ...targetGroups]
+  if (both.length === 0 || detail.includes(undefined)) return { detail: false, settings: false }
+  const read = both.flatMap(({ attributes }) => attributes?.at ?? [])
+  const settings =
+    read.length === both.length ? Math.min(...read) : { since: Math.min(...both.map(({ firstSeenAt }) => firstSeenAt)) }
+  return halvesDue({ detail: Math.min(...detail.map((at) => at ?? 0)), settings }, now(), lookMs)
+}
+
+async function readHealth(reading: Reading, record: TargetGroupRecord, signal: AbortSignal): Promise<void> {
+  const at = reading.now()
+  const { targetGroupArn } = record.group
+  try {
+    const { targetHealthDescriptions } = await reading.cloud.describeTargetHealth({ targetGroupArn }, signal)
+    mergeHealth(record, { at, value: targetHealthDescriptions })
+  } catch (error) {
+    vanished(error, record, 'targetGroups', reading)
+    record.health ??= { at, value: [] }
+  }
+}
+
+/** Of groups with the same check: the first one's answer serves all. */
+async function readHealthOnce(
+  reading: Reading,
+  [first, ...rest]: readonly TargetGroupRecord[],
+  signal: AbortSignal,
+): Promise<void> {
+  if (first === undefined) return
+  await readHealth(reading, first, signal)
+  for (const record of rest) takeHealth(record, first)
+}
+
+async function readSettings(
+  reading: Reading,
+  record: LoadBalancerRecord | TargetGroupRecord,
+  signal: AbortSignal,
+): Promise<void> {
+  const { cloud, now } = reading
+  const at = now()
+  try {
+    const { attributes } =
+      'group' in record
+        ? await cloud.describeTargetGroupAttributes({ targetGroupArn: record.group.targetGroupArn }, signal)
+        : await cloud.describeLoadBalancerAttributes({ loadBalancerArn: record.loadBalancer.loadBalancerArn }, signal)
+    if (at >= (record.attributes?.at ?? -Infinity)) record.attributes = { at, value: wordsOf(attributes) }
+  } catch (error) {
+    vanished(error, record, 'group' in record ? 'targetGroups' : 'loadBalancers', reading)
+  }
+}
