@@ -29,8 +29,9 @@ export const rooms: readonly Room[] = [
     folder: 'providers/aws/',
     may: ['providers/*.ts'],
     packages: [
-      '@aws-sdk/client-ec2',
       '@aws-sdk/client-elastic-load-balancing-v2',
+      '@aws-sdk/core',
+      '@smithy/core',
       'fast-check',
       'ipaddr.js',
       'p-retry',
@@ -41,6 +42,8 @@ export const rooms: readonly Room[] = [
   { folder: 'providers/local/', may: ['providers/*.ts'], packages: ['ipaddr.js', 'zod'], testsMay: ['scripts/'] },
   { folder: 'reconcilers/', may: ['providers/*.ts', 'kube/', 'crds/'], packages: ['ipaddr.js'], testsMay: fakes },
   { folder: 'proxy/', may: ['kube/'], packages: ['ipaddr.js', 'pino', 'prom-client'], testsMay: fakes },
+  // koffi: by socket.ts alone, and only when it is wanted.
+  { folder: 'proxy/netlink/', may: [], packages: ['koffi'] },
   { folder: 'sandbox/', may: ['kube/', 'crds/'], testsMay: ['scripts/'] },
   {
     folder: 'operator/',

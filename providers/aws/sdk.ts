@@ -1,7 +1,7 @@
 /**
- * The port to AWS over the AWS SDK: the only file that loads it, and only when a cloud is made. One request a call: the SDK's own retries are
- * off, since operator/retry.ts is the one layer that retries. Credentials, region and endpoint come from the SDK's default chains
- * (environment, profile, IRSA, Pod Identity, instance) unless a setting says otherwise.
+ * The port to AWS over the AWS SDK, which only this file and ec2-client.ts load, and only when a cloud is made. One request a call: the SDK's
+ * own retries are off, since operator/retry.ts is the one layer that retries. Credentials, region and endpoint come from the SDK's default
+ * chains (environment, profile, IRSA, Pod Identity, instance) unless a setting says otherwise.
  */
 import * as z from 'zod'
 import { CloudError } from '../contract.ts'
@@ -28,12 +28,10 @@ interface SdkClient {
 }
 type Service = (typeof actions)[Action]['service']
 
-/** Loads the SDK, about 0.3 s. Without credentials it is the first call that fails. Throws RangeError when no region can be told. */
+/** Loads the SDK, about 0.1 s. Without credentials it is the first call that fails. Throws RangeError when no region can be told. */
 export async function createSdkCloud(options: SdkOptions = {}): Promise<AwsCloud> {
-  const [elb, ec2] = await Promise.all([
-    import('@aws-sdk/client-elastic-load-balancing-v2'),
-    import('@aws-sdk/client-ec2'),
-  ])
+  const elb = await import('@aws-sdk/client-elastic-load-balancing-v2')
+  const { ec2Commands, ec2Service } = await import('./ec2-client.ts')
   const config = {
     maxAttempts: 1,
     region:
@@ -47,9 +45,9 @@ export async function createSdkCloud(options: SdkOptions = {}): Promise<AwsCloud
   }
   const clients: Record<Service, SdkClient> = {
     elasticloadbalancing: sending(new elb.ElasticLoadBalancingV2Client(config)),
-    ec2: sending(new ec2.EC2Client(config)),
+    ec2: sending(new elb.ElasticLoadBalancingV2Client({ ...ec2Service, ...config })),
   }
-  const commands: Record<Service, object> = { elasticloadbalancing: elb, ec2 }
+  const commands: Record<Service, object> = { elasticloadbalancing: elb, ec2: ec2Commands }
   const calls = Object.entries(actions).map(([action, { service }]) => {
     const command = commandOf(commands[service], action)
     const parse = parserOf(action)
