@@ -5,7 +5,7 @@
 import type { Emulator } from '../../localstack/emulator.ts'
 import { testRegion } from '../../localstack/sdk-clients.ts'
 import type { Action, AwsCloud } from '../../providers/aws/cloud.ts'
-import { actions } from '../../providers/aws/cloud.ts'
+import { actions, around } from '../../providers/aws/cloud.ts'
 import type { KeyValue } from '../../providers/aws/elbv2.ts'
 import { createAwsProvider } from '../../providers/aws/provider.ts'
 import { createSdkCloud } from '../../providers/aws/sdk.ts'
@@ -96,13 +96,8 @@ interface Log {
 
 /** The same cloud; each mutation that was carried out is told in the words of the contract. */
 function watched(sdk: AwsCloud, { mutations, keys }: Log, nodeGroupId: string): AwsCloud {
-  const wrap = (action: Action) => async (input: Record<string, unknown>, signal: AbortSignal) => {
-    const call = sdk[action] as (input: object, signal: AbortSignal) => Promise<unknown>
-    const answer = await call(input, signal)
-    if (actions[action].mutating) mutations.push(mutationOf(action, input, answer))
-    return answer
-  }
-  const mutationOf = (action: Action, input: Record<string, unknown>, answer: unknown): Mutation => {
+  const mutationOf = (action: Action, given: object, answer: unknown): Mutation => {
+    const input = given as Record<string, unknown>
     const verb = /^create(?!Tags)/.test(action) ? 'create' : /^delete(?!Tags)/.test(action) ? 'delete' : 'update'
     if (verb === 'create') {
       const key = keyOfTags(tagsIn(input)) ?? '?'
@@ -114,9 +109,11 @@ function watched(sdk: AwsCloud, { mutations, keys }: Log, nodeGroupId: string): 
     const key = id === nodeGroupId ? `node-rules/${id}` : (keys.get(id) ?? '?')
     return { verb, kind: key.split('/')[0] ?? '', key }
   }
-  const calls = (Object.keys(actions) as Action[]).map((action) => [action, wrap(action)])
-  // One function per action of the table, which is keyed by the port's functions.
-  return Object.fromEntries(calls) as AwsCloud
+  return around(sdk, async ({ action, input }, go) => {
+    const answer = await go()
+    if (actions[action].mutating) mutations.push(mutationOf(action, input, answer))
+    return answer
+  })
 }
 
 function tagsIn(input: Record<string, unknown>): Record<string, string> {

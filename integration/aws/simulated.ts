@@ -18,7 +18,7 @@ import { defaultConfig } from '../../operator/config.ts'
 import type { OperatorConfig } from '../../operator/config.ts'
 import { withRetry } from '../../operator/retry.ts'
 import type { Action, AwsCloud } from '../../providers/aws/cloud.ts'
-import { actions } from '../../providers/aws/cloud.ts'
+import { actions, around } from '../../providers/aws/cloud.ts'
 import { createFakeAws } from '../../providers/aws/fake.ts'
 import type { FakeAws, FakeAwsOptions } from '../../providers/aws/fake.ts'
 import type { Call } from '../../providers/aws/fake/faults.ts'
@@ -101,10 +101,10 @@ export async function simulate(options: SimulationOptions = {}): Promise<Simulat
   await client.create(loadBalancerClasses, one)
 
   const slowCloud = (cloud: AwsCloud) =>
-    around(cloud, async (action, call, signal) => {
+    around(cloud, async ({ action }, go, signal) => {
       await sleep(clock, latencyMs, signal)
       if (actions[action].mutating) writes++
-      return call()
+      return go()
     })
 
   const simulation: Simulation = {
@@ -219,29 +219,14 @@ interface Gate {
 
 const dropped = () => new Error('this operator has been dropped')
 
-/** The same cloud, each call within `wrap`. */
-function around(
-  cloud: AwsCloud,
-  wrap: (action: Action, call: (signal?: AbortSignal) => Promise<unknown>, signal: AbortSignal) => Promise<unknown>,
-): AwsCloud {
-  const wrapped = (Object.keys(actions) as Action[]).map((action) => {
-    const plain = cloud[action] as (input: object, signal: AbortSignal) => Promise<unknown>
-    return [
-      action,
-      (input: object, signal: AbortSignal) => wrap(action, (other = signal) => plain(input, other), signal),
-    ] as const
-  })
-  return Object.fromEntries(wrapped) as unknown as AwsCloud
-}
-
 function gatedCloud(cloud: AwsCloud, gate: Gate, crash: Crash | undefined, drop: () => void): AwsCloud {
-  return around(cloud, async (_, call) => {
+  return around(cloud, async (_, go) => {
     if (gate.crashed) throw dropped()
     gate.calls++
-    if (gate.calls !== crash?.at) return call()
+    if (gate.calls !== crash?.at) return go()
     gate.crashed = true
     // The request is on its way: what the operator aborts now does not call it back.
-    if (crash.when === 'after') await call(new AbortController().signal).catch(() => undefined)
+    if (crash.when === 'after') await go(new AbortController().signal).catch(() => undefined)
     drop()
     throw dropped()
   })

@@ -10,6 +10,14 @@ export interface AwsCloud extends Elbv2, Ec2 {}
 /** Name of a function of the port: the AWS action with a small first letter. */
 export type Action = keyof AwsCloud
 
+export type Input<A extends Action> = Parameters<AwsCloud[A]>[0]
+export type Output<A extends Action> = AwsCloud[A] extends (...given: never[]) => Promise<infer O> ? O : never
+
+type Call<A extends Action> = (input: Input<A>, signal: AbortSignal) => Promise<Output<A>>
+
+/** The port as a table of its functions, so that one function can be written for any action. */
+type Calls = { [A in Action]: Call<A> }
+
 export interface ActionFacts {
   service: 'elasticloadbalancing' | 'ec2'
   mutating: boolean
@@ -82,4 +90,37 @@ export const bucketLimits: Readonly<Record<ActionFacts['bucket'], { burst: numbe
   'elb-heavy': { burst: 10, perSecond: 0.2 },
   'ec2-read': { burst: 100, perSecond: 20 },
   'ec2-write': { burst: 50, perSecond: 5 },
+}
+
+export const actionNames: readonly Action[] = Object.keys(actions).filter(isAction)
+
+function isAction(name: string): name is Action {
+  return Object.hasOwn(actions, name)
+}
+
+/** A port with one function for each action. */
+export function everyAction(make: <A extends Action>(action: A) => Call<A>): AwsCloud {
+  const made: Partial<Calls> = {}
+  for (const action of actionNames) Object.assign(made, { [action]: make(action) })
+  if (!isWhole(made)) throw new TypeError('an action has no function')
+  return made
+}
+
+function isWhole(calls: Partial<Calls>): calls is Calls {
+  return actionNames.every((action) => calls[action] !== undefined)
+}
+
+/** What is done around one call: `go` makes it, with the caller's signal unless another one is given. */
+export type Around = <T>(
+  call: { action: Action; input: object },
+  go: (signal?: AbortSignal) => Promise<T>,
+  signal: AbortSignal,
+) => Promise<T>
+
+/** The same port, each call within `wrap`. */
+export function around(cloud: AwsCloud, wrap: Around): AwsCloud {
+  const calls: Calls = cloud
+  return everyAction(
+    (action) => (input, signal) => wrap({ action, input }, (other = signal) => calls[action](input, other), signal),
+  )
 }

@@ -4,7 +4,7 @@
  */
 import { CloudError } from '../contract.ts'
 import type { Action, AwsCloud } from './cloud.ts'
-import { actions } from './cloud.ts'
+import { actions, everyAction } from './cloud.ts'
 import { createAccount } from './fake/account.ts'
 import type { Account, AccountOptions, Sync } from './fake/account.ts'
 import { createFaults } from './fake/faults.ts'
@@ -62,33 +62,33 @@ export function createFakeAws(options: FakeAwsOptions = {}): FakeAws {
     ...networkActions(account),
   }
 
-  const make = (action: Action) => {
-    const { service } = actions[action]
-    const act = sync[action] as (input: object) => unknown
-    return async (input: object, signal: AbortSignal) => {
-      const call: Call = { action, input: structuredClone(input) as Call['input'], at: account.now(), outcome: 'ok' }
-      calls.push(call)
-      try {
-        await fake.gate?.(call, signal)
-        signal.throwIfAborted()
-        call.at = account.now()
-        const lost = faults.before(action, call.input)
-        if (!throttle.admits(action)) throw throttled[service]()
-        // What goes in and out is the caller's: a copy, as over a wire.
-        const answer = structuredClone(act(structuredClone(input)))
-        if (lost !== undefined) throw lost
-        return answer
-      } catch (error) {
-        call.outcome = error instanceof CloudError ? (error.code ?? error.kind) : 'aborted'
-        throw error
-      } finally {
-        fake.watch?.(call)
-      }
+  const cloud = everyAction((action) => async (input, signal) => {
+    const call: Call = {
+      action,
+      input: structuredClone<object>(input) as Call['input'],
+      at: account.now(),
+      outcome: 'ok',
     }
-  }
-  const cloud = Object.fromEntries((Object.keys(actions) as Action[]).map((action) => [action, make(action)]))
+    calls.push(call)
+    try {
+      await fake.gate?.(call, signal)
+      signal.throwIfAborted()
+      call.at = account.now()
+      const lost = faults.before(action, call.input)
+      if (!throttle.admits(action)) throw throttled[actions[action].service]()
+      // What goes in and out is the caller's: a copy, as over a wire.
+      const answer = structuredClone(sync[action](structuredClone(input)))
+      if (lost !== undefined) throw lost
+      return answer
+    } catch (error) {
+      call.outcome = error instanceof CloudError ? (error.code ?? error.kind) : 'aborted'
+      throw error
+    } finally {
+      fake.watch?.(call)
+    }
+  })
   const fake: FakeAws = {
-    cloud: cloud as unknown as AwsCloud,
+    cloud,
     account,
     faults,
     get calls() {

@@ -4,7 +4,7 @@
  * without saying what it is bound to. Source: Service Authorization Reference, ELB v2 and EC2.
  */
 import type { Action } from './cloud.ts'
-import { actions } from './cloud.ts'
+import { actionNames, actions } from './cloud.ts'
 import { clusterTag } from './tags.ts'
 
 interface Statement {
@@ -178,7 +178,7 @@ export function fullPolicy(): Policy {
 }
 
 function reads(): Statement {
-  const names = (Object.keys(actions) as Action[]).filter((action) => !actions[action].mutating).map(iamName)
+  const names = actionNames.filter((action) => !actions[action].mutating).map(iamName)
   return { Sid: 'Read', Effect: 'Allow', Action: names.sort(), Resource: '*' }
 }
 

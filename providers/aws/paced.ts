@@ -4,8 +4,8 @@
  */
 import { CloudError } from '../contract.ts'
 import type { Bucket, Pace } from '../pacing.ts'
-import { actions, bucketLimits } from './cloud.ts'
-import type { Action, ActionFacts, AwsCloud } from './cloud.ts'
+import { actions, around, bucketLimits } from './cloud.ts'
+import type { ActionFacts, AwsCloud } from './cloud.ts'
 
 /** Answers' ways differ in length: a little less than the whole is asked for, so that two calls never meet one token. */
 const share = 0.98
@@ -19,20 +19,15 @@ export function paced(cloud: AwsCloud, bucket: (pace: Pace) => Bucket, rate = 1)
       bucket({ burst: (burst - spare) * rate, perSecond: perSecond * share * rate }),
     ]),
   ) as Record<ActionFacts['bucket'], Bucket>
-  const calls = (Object.keys(actions) as Action[]).map((action) => {
+  return around(cloud, async ({ action }, go, signal) => {
     const own = buckets[actions[action].bucket]
-    const call = cloud[action] as (input: object, signal: AbortSignal) => Promise<unknown>
-    const within = async (input: object, signal: AbortSignal) => {
-      await own.take(signal)
-      signal.throwIfAborted()
-      try {
-        return await call.call(cloud, input, signal)
-      } catch (error) {
-        if (error instanceof CloudError && error.kind === 'throttled') own.throttled(error.retryAfterSeconds)
-        throw error
-      }
+    await own.take(signal)
+    signal.throwIfAborted()
+    try {
+      return await go()
+    } catch (error) {
+      if (error instanceof CloudError && error.kind === 'throttled') own.throttled(error.retryAfterSeconds)
+      throw error
     }
-    return [action, within] as const
   })
-  return Object.fromEntries(calls) as unknown as AwsCloud
 }

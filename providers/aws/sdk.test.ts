@@ -4,7 +4,7 @@ import { after, before, describe, test } from 'node:test'
 import nock from 'nock'
 import { CloudError } from '../contract.ts'
 import type { Action, AwsCloud } from './cloud.ts'
-import { actions } from './cloud.ts'
+import { actionNames, actions } from './cloud.ts'
 import { instanceRegion } from './instance-metadata.ts'
 import { createSdkCloud } from './sdk.ts'
 
@@ -198,7 +198,7 @@ describe('the SDK behind the port', () => {
     return error
   }
 
-  for (const action of Object.keys(actions) as Action[]) {
+  for (const action of actionNames) {
     test(`${action} sends what it was given, all of it and nothing else`, async () => {
       const name = action.charAt(0).toUpperCase() + action.slice(1)
       const { service } = actions[action]

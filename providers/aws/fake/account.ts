@@ -11,7 +11,7 @@ import type {
   OnOff,
   SubnetMapping,
 } from '../elbv2.ts'
-import type { Action, AwsCloud } from '../cloud.ts'
+import type { Action, Input, Output } from '../cloud.ts'
 import type { AvailabilityZone, Instance, RouteTable, Subnet, Vpc } from '../ec2.ts'
 import { createTable } from './table.ts'
 import type { Table } from './table.ts'
@@ -172,7 +172,7 @@ export type Probe = (target: { id: string; port: number }, check: HealthCheckFie
 
 /** A function of the port without its waiting: the fake's own calls are synchronous. */
 export type Sync<A extends Action> = {
-  [K in A]: (input: Parameters<AwsCloud[K]>[0]) => Awaited<ReturnType<AwsCloud[K]>>
+  [K in A]: (input: Input<K>) => Output<K>
 }
 
 export interface Account {
