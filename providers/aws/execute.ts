@@ -111,16 +111,18 @@ async function createLoadBalancer(tools: Tools, target: LoadBalancerResource, si
   const dualStack = mutable.ipAddressType === 'dualstack'
   const securityGroups = groupIds(tools, mutable.securityGroups)
   const subnets = await discovery.subnets({ scheme: mutable.scheme, dualStack, named: mutable.subnets }, signal)
-  const { allocationIds, privateIpv4Addresses, ipv6Addresses } = mutable
+  const { allocationIds, privateIpv4Addresses, ipv6Addresses, sourceNatPrefixes } = mutable
   const subnetMappings = subnets.map(({ subnetId }, index) => ({
     subnetId,
     ...field('allocationId', allocationIds[index]),
     ...field('privateIpv4Address', privateIpv4Addresses[index]),
     ...field('ipv6Address', ipv6Addresses[index]),
+    ...field('sourceNatIpv6Prefix', sourceNatPrefixes[index]),
   }))
-  const given = Math.max(allocationIds.length, privateIpv4Addresses.length, ipv6Addresses.length)
+  const lists = [allocationIds, privateIpv4Addresses, ipv6Addresses, sourceNatPrefixes]
+  const given = Math.max(...lists.map(({ length }) => length))
   if (given > 0 && given !== subnets.length) {
-    const message = `${given} addresses are given for ${subnets.length} subnets (${subnets.map(({ subnetId }) => subnetId).join(', ')}); give one for each, or name the subnets`
+    const message = `${given} addresses or prefixes are given for ${subnets.length} subnets (${subnets.map(({ subnetId }) => subnetId).join(', ')}); give one for each, or name the subnets`
     throw new CloudError('invalid', message, { reason: 'AddressCount' })
   }
   try {
@@ -161,7 +163,7 @@ async function createTargetGroup(
   signal: AbortSignal,
 ): Promise<void> {
   const { name } = target.immutable
-  const { healthCheck, port, protocol, tags } = target.mutable
+  const { healthCheck, port, protocol, ipAddressType, tags } = target.mutable
   await inventory.listed(signal, nameAgeMs)
   const standing = inventory.targetGroupNamed(name)
   if (standing !== undefined) return mine('target group', name, standing, target)
@@ -174,6 +176,7 @@ async function createTargetGroup(
         port,
         vpcId,
         targetType: 'instance',
+        ...(ipAddressType === 'ipv4' ? {} : { ipAddressType }),
         healthCheckProtocol: healthCheck.protocol,
         healthCheckPort: healthCheck.port,
         ...(healthCheck.protocol === 'TCP'

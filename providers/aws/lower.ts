@@ -3,7 +3,7 @@
  * a listener. TCP and UDP on one number share a TCP_UDP listener. Everything a load balancer cannot change is in its name, so such an edit
  * makes a second one with target groups of its own (a target group serves one load balancer) beside the first.
  */
-import type { LoadBalancerSpec, Lowered, Reason, Unsupported } from '../contract.ts'
+import type { LoadBalancerSpec, Lowered, Unsupported } from '../contract.ts'
 import { beyondDefaults } from './attributes.ts'
 import { nodeAccessGroupName, objectName } from './names.ts'
 import { portsFragment, protocolsOf } from './node-rules.ts'
@@ -11,6 +11,7 @@ import { parseParameters } from './parameters.ts'
 import type { Parameters } from './parameters.ts'
 import { portGroups } from './port-groups.ts'
 import type { PortGroup } from './port-groups.ts'
+import { refusals, udpOverIpv6 } from './refusals.ts'
 import { keys } from './resources.ts'
 import type {
   Attributes,
@@ -115,12 +116,16 @@ function loadBalancer(
   const ownGroup = parameters.securityGroups ?? [objectName(owner, ['security-group'])]
   const access = parameters.nodeRules === 'none' ? [] : [nodeAccessGroupName(owner.cluster)]
   const dualStack = spec.families.includes('IPv6')
+  // One that carries UDP cannot become dual stack or cease to be it: its listeners' target groups are of the other family.
+  const sourceNat = udpOverIpv6(spec)
+  const sourceNatPrefixes = parameters.sourceNatPrefixes ?? []
+  const distinct = ['load-balancer', scheme, ...addresses, ...(sourceNat ? ['udp over ipv6'] : [])]
   return {
     kind: 'load-balancer',
     key: keys.loadBalancer,
     owner,
     needs: parameters.securityGroups ? [] : [keys.securityGroup],
-    immutable: { name: objectName(owner, ['load-balancer', scheme, ...addresses]) },
+    immutable: { name: objectName(owner, distinct) },
     mutable: {
       scheme,
       ipAddressType: dualStack ? 'dualstack' : 'ipv4',
@@ -128,11 +133,17 @@ function loadBalancer(
       allocationIds,
       privateIpv4Addresses,
       ipv6Addresses,
-      sourceNat: dualStack && spec.ports.some(({ protocol }) => protocol === 'UDP'),
+      sourceNat,
+      sourceNatPrefixes,
       securityGroups: [...ownGroup, ...access].sort(),
       ...(privateLinkRules ? { privateLinkRules } : {}),
       ...(attributes ? { attributes } : {}),
-      tags: ownerTags(owner, keys.loadBalancer, { extra, attributes: all, early: parameters.earlyAddress ?? false }),
+      tags: ownerTags(owner, keys.loadBalancer, {
+        extra,
+        attributes: all,
+        early: parameters.earlyAddress ?? false,
+        sourceNatPrefixes,
+      }),
     },
     state: 'ready',
     graceSeconds,
@@ -158,6 +169,7 @@ function targetGroup(
     immutable: { name: objectName(owner, [balancer.immutable.name, group.targetProtocol, group.port]) },
     mutable: {
       protocol: group.targetProtocol,
+      ipAddressType: udpOverIpv6(spec) && group.targetProtocol.includes('UDP') ? 'ipv6' : 'ipv4',
       port: group.nodePort,
       healthCheck: healthCheck(spec, parameters),
       targets: targets.map((id) => `${id}:${group.nodePort}`),
@@ -224,56 +236,4 @@ function nodePorts(spec: LoadBalancerSpec, parameters: Parameters, groups: reado
     ...protocolsOf(targetProtocol).map((protocol) => `${protocol}/${nodePort}`),
     `tcp/${port === 'traffic-port' ? nodePort : port}`,
   ])
-}
-
-function refusals(spec: LoadBalancerSpec, parameters: Parameters): Reason[] {
-  const { scheme, families, requestedAddresses } = spec
-  const { allocationIds, privateIpv4Addresses, ipv6Addresses, subnets } = parameters
-  const refuse = (message: string): Reason => ({ reason: 'InvalidParameter', message })
-  const counted: readonly [string, readonly string[] | undefined][] = [
-    ['eip-allocations', allocationIds],
-    ['private-ipv4-addresses', privateIpv4Addresses],
-    ['ipv6-addresses', ipv6Addresses],
-  ]
-  return [
-    ...(families.includes('IPv4')
-      ? []
-      : [
-          {
-            reason: 'UnsupportedIpFamily',
-            message:
-              'a Network Load Balancer has IPv4 or both families, never IPv6 alone; set ipFamilyPolicy to RequireDualStack',
-          },
-        ]),
-    ...(requestedAddresses.length > 0
-      ? [
-          {
-            reason: 'AddressNotSupported',
-            message: `AWS takes addresses per subnet: use roadstead.dev/${scheme === 'public' ? 'eip-allocations' : 'private-ipv4-addresses'} instead of ${requestedAddresses.join(', ')}`,
-          },
-        ]
-      : []),
-    ...(allocationIds && scheme === 'internal'
-      ? [refuse('eip-allocations is for public load balancers; use private-ipv4-addresses')]
-      : []),
-    ...(privateIpv4Addresses && scheme === 'public'
-      ? [refuse('private-ipv4-addresses is for internal load balancers; use eip-allocations')]
-      : []),
-    ...(ipv6Addresses && !families.includes('IPv6') ? [refuse('ipv6-addresses needs a dual-stack Service')] : []),
-    ...counted.flatMap(([key, addresses]) =>
-      addresses && subnets && addresses.length !== subnets.length
-        ? [refuse(`${key} names ${addresses.length} addresses for ${subnets.length} subnets; give one for each`)]
-        : [],
-    ),
-    ...(parameters.tlsPorts !== undefined && parameters.certificates === undefined
-      ? [refuse('tls-ports needs tls-certificates')]
-      : []),
-    ...(parameters.healthCheckTrafficPort && spec.policy === 'Local'
-      ? [
-          refuse(
-            'health-check-traffic-port cannot tell nodes with local endpoints; remove it or use externalTrafficPolicy Cluster',
-          ),
-        ]
-      : []),
-  ]
 }

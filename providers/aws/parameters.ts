@@ -14,6 +14,8 @@ export interface Parameters {
   allocationIds?: readonly string[]
   privateIpv4Addresses?: readonly string[]
   ipv6Addresses?: readonly string[]
+  /** `auto_assigned` or a /80; absent where AWS chooses them all. */
+  sourceNatPrefixes?: readonly string[]
   prefixLists?: readonly string[]
   securityGroups?: readonly string[]
   nodeRules?: 'managed' | 'none'
@@ -72,6 +74,17 @@ const vocabulary: Readonly<Record<string, Word>> = {
     /^[0-9a-fA-F:]*:[0-9a-fA-F:]*$/,
     (v, p) => (p.ipv6Addresses = v),
   ),
+  'source-nat-ipv6-prefixes': {
+    meaning: 'IPv6 prefixes of length 80 or auto_assigned (default), one per subnet; for UDP over dual stack',
+    read(value, into) {
+      const items = value.split(',').map((item) => item.trim())
+      const given = items.filter((item) => item !== 'auto_assigned')
+      if (given.length > 0) into.sourceNatPrefixes = items
+      return (
+        given.every((item) => /^[0-9a-fA-F:]*:[0-9a-fA-F:]*\/80$/.test(item)) && new Set(given).size === given.length
+      )
+    },
+  },
   'source-prefix-lists': list(
     'ids of prefix lists whose clients may come in, beside the source ranges',
     /^pl-[0-9a-f]+$/,

@@ -15,7 +15,7 @@ import type {
   SecurityGroupResource,
   TargetGroupResource,
 } from './resources.ts'
-import { tagChanges } from './tags.ts'
+import { sourceNatTag, tagChanges } from './tags.ts'
 
 export function refine(steps: readonly Step[], nodeRuleCap: number): Step[] {
   const goingBalancers = new Set(
@@ -31,7 +31,7 @@ export function refine(steps: readonly Step[], nodeRuleCap: number): Step[] {
     first.length === 0
       ? steps
       : [...steps.slice(0, start), ...first, ...steps.slice(start).filter((step) => !first.includes(step))]
-  return ordered.flatMap((step) => {
+  const refined = ordered.flatMap((step): Step[] => {
     const target = aws(step.resource)
     if (target.kind === 'node-rules') return refineNodeRules(step, nodeRuleCap)
     if (step.verb === 'delete') {
@@ -42,6 +42,28 @@ export function refine(steps: readonly Step[], nodeRuleCap: number): Step[] {
     const born = atBirth(target)
     return [{ verb: 'create', resource: born }, ...changes(born, target)]
   })
+  return afterUdp(refined)
+}
+
+/** AWS makes no load balancer dual stack that has UDP listeners of IPv4 targets: that comes after the last of them has gone. */
+function afterUdp(steps: readonly Step[]): Step[] {
+  const restacks = (step: Step) => {
+    if (step.verb !== 'update') return false
+    const [from, to] = [aws(step.from), aws(step.resource)]
+    const isStack = from.kind === 'load-balancer' && to.kind === 'load-balancer'
+    return (
+      isStack && from.mutable.ipAddressType !== to.mutable.ipAddressType && to.mutable.ipAddressType === 'dualstack'
+    )
+  }
+  const udp = (step: Step) => {
+    const before = aws(step.verb === 'update' ? step.from : step.resource)
+    return step.verb !== 'create' && before.kind === 'listener' && before.mutable.protocol.includes('UDP')
+  }
+  const last = steps.findLastIndex(udp)
+  const at = steps.findIndex(restacks)
+  const moved = steps[at]
+  if (moved === undefined || last < at) return [...steps]
+  return [...steps.slice(0, at), ...steps.slice(at + 1, last + 1), moved, ...steps.slice(last + 1)]
 }
 
 /** What the create call makes, tags included. */
@@ -128,8 +150,18 @@ function balancerChanges(walk: Walk, from: LoadBalancerResource, to: LoadBalance
   // Subnets given by Name tag are looked up at creation only: what they mean is known by then.
   const byId = want.subnets.length > 0 && want.subnets.every((subnet) => subnet.startsWith('subnet-'))
   const moved = byId && !sameItems(subnets, want.subnets)
-  if (moved || seen.sourceNat !== want.sourceNat) {
-    walk.become({ subnets: byId ? want.subnets : subnets, sourceNat: want.sourceNat })
+  if (moved || seen.sourceNat !== want.sourceNat || prefixesDiffer(seen, want)) {
+    // Addresses and prefixes go by the place of their subnet: as the user named them, else by zone.
+    const byZone = from.observed?.mappings?.map(({ subnetId }) => subnetId) ?? subnets
+    const { sourceNat, sourceNatPrefixes, allocationIds, privateIpv4Addresses, ipv6Addresses } = want
+    walk.become({
+      subnets: want.subnets.length > 0 ? want.subnets : byZone,
+      sourceNat,
+      sourceNatPrefixes,
+      allocationIds,
+      privateIpv4Addresses,
+      ipv6Addresses,
+    })
   }
   if (restacked && want.ipAddressType !== 'dualstack') walk.become({ ipAddressType: want.ipAddressType })
   const linkRules = want.privateLinkRules ?? (seen.privateLinkRules === 'off' ? 'on' : undefined)
@@ -138,6 +170,12 @@ function balancerChanges(walk: Walk, from: LoadBalancerResource, to: LoadBalance
     walk.become({ securityGroups: want.securityGroups, ...(linkRules ? { privateLinkRules: linkRules } : {}) })
   }
   attributes(walk, 'load-balancer', seen, want)
+}
+
+/** A prefix that AWS chose looks like one that was given: the tag tells them apart. */
+function prefixesDiffer(seen: LoadBalancerResource['mutable'], want: LoadBalancerResource['mutable']): boolean {
+  if (seen.tags[sourceNatTag] !== want.tags[sourceNatTag]) return true
+  return want.sourceNatPrefixes.some((prefix) => prefix.includes(':') && !seen.sourceNatPrefixes.includes(prefix))
 }
 
 function targetGroupChanges(walk: Walk, from: TargetGroupResource, to: TargetGroupResource): void {

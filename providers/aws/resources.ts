@@ -49,7 +49,10 @@ export type LoadBalancerResource = Kind<
     allocationIds: readonly string[]
     privateIpv4Addresses: readonly string[]
     ipv6Addresses: readonly string[]
+    /** An IPv6 prefix in each subnet, which UDP over dual stack needs. */
     sourceNat: boolean
+    /** Wanted: one per subnet as the user gave them, empty where AWS chooses. Seen: those that stand, whoever chose them. */
+    sourceNatPrefixes: readonly string[]
     /** Group ids (`sg-...`) and names of groups of ours, sorted. Seen: group names where the inventory knows them, else ids. */
     securityGroups: readonly string[]
     /** SetSecurityGroups' flag; absent: not asked for. */
@@ -66,6 +69,8 @@ export type LoadBalancerResource = Kind<
     state: string
     reason: string
     subnetIds: readonly string[]
+    /** The same subnets with what SetSubnets has to repeat of them, by zone. */
+    mappings?: readonly ({ readonly subnetId: string } & { readonly [field: string]: string })[]
   }
 >
 
@@ -75,6 +80,8 @@ export type TargetGroupResource = Kind<
   { name: string },
   {
     protocol: ListenerProtocol
+    /** Of the addresses that targets are reached at; it never changes, the load balancer's name says when it is ipv6. */
+    ipAddressType: 'ipv4' | 'ipv6'
     /** CreateTargetGroup's port: the node port at creation. Each target carries its own, so it never changes. */
     port: number
     healthCheck: HealthCheckShape

@@ -63,7 +63,7 @@ const inputs: { [A in Action]: Parameters<AwsCloud[A]>[0] } = {
   },
   setSubnets: {
     loadBalancerArn: lb,
-    subnetMappings: [{ subnetId: 'subnet-1' }],
+    subnetMappings: [{ subnetId: 'subnet-1', allocationId: 'eip-1', sourceNatIpv6Prefix: '2001:db8:0:0:1::/80' }],
     ipAddressType: 'dualstack',
     enablePrefixForIpv6SourceNat: 'off',
   },
@@ -100,7 +100,7 @@ const inputs: { [A in Action]: Parameters<AwsCloud[A]>[0] } = {
     port: 30_080,
     vpcId: 'vpc-1',
     targetType: 'instance',
-    ipAddressType: 'ipv4',
+    ipAddressType: 'ipv6',
     ...check,
     tags,
   },

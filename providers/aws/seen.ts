@@ -82,6 +82,7 @@ function loadBalancer(owner: Owner, record: LoadBalancerRecord, { records }: Sig
       subnets: seen.availabilityZones.map(({ subnetId }) => subnetId),
       ...addressesOf(record),
       sourceNat: seen.enablePrefixForIpv6SourceNat === 'on',
+      sourceNatPrefixes: seen.availabilityZones.flatMap(({ sourceNatIpv6Prefixes }) => sourceNatIpv6Prefixes ?? []),
       securityGroups: groups.sort(),
       ...(privateLink === undefined ? {} : { privateLinkRules: privateLink }),
       ...(attributes === undefined ? {} : { attributes: attributes.value }),
@@ -96,8 +97,21 @@ function loadBalancer(owner: Owner, record: LoadBalancerRecord, { records }: Sig
       state: seen.state.code,
       reason: seen.state.reason ?? '',
       subnetIds: seen.availabilityZones.map(({ subnetId }) => subnetId),
+      mappings: mappingsOf(record),
     },
   }
+}
+
+function mappingsOf({ loadBalancer: { availabilityZones } }: LoadBalancerRecord) {
+  return availabilityZones
+    .toSorted((a, b) => (a.zoneName < b.zoneName ? -1 : 1))
+    .map(({ subnetId, loadBalancerAddresses }) => {
+      const held = (field: 'allocationId' | 'privateIpv4Address' | 'ipv6Address') => {
+        const value = loadBalancerAddresses.find((each) => each[field] !== undefined)?.[field]
+        return value === undefined ? {} : { [field]: value }
+      }
+      return { subnetId, ...held('allocationId'), ...held('privateIpv4Address'), ...held('ipv6Address') }
+    })
 }
 
 function addressesOf({ loadBalancer: { availabilityZones } }: LoadBalancerRecord) {
@@ -174,6 +188,7 @@ function targetGroup(owner: Owner, record: TargetGroupRecord, { records, now, lo
     immutable: { name: group.targetGroupName },
     mutable: {
       protocol: group.protocol,
+      ipAddressType: group.ipAddressType,
       port: group.port,
       healthCheck: healthCheckOf(group),
       targets: standing.map(({ target }) => targetKey(target)).sort(),

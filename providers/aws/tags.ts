@@ -17,17 +17,25 @@ const extraTag = 'roadstead.dev/extra-tags'
 export const attributesTag = 'roadstead.dev/attributes'
 /** Value of that tag where deletion protection is among them. */
 export const protectedMark = 'set, protected'
+/** Prefixes for source NAT that the user gave: without it AWS has chosen those that stand. */
+export const sourceNatTag = 'roadstead.dev/source-nat-prefixes'
 /** On load balancers whose address is published before targets and listeners stand. */
 export const earlyTag = 'roadstead.dev/early-address'
+
 
 export interface MarkOptions {
   /** Tags the user asked for. */
   extra?: Tags
   attributes?: Attributes | undefined
   early?: boolean
+  sourceNatPrefixes?: readonly string[]
 }
 
-export function ownerTags(owner: Owner, key: string, { extra = {}, attributes, early }: MarkOptions = {}): Tags {
+export function ownerTags(
+  owner: Owner,
+  key: string,
+  { extra = {}, attributes, early, sourceNatPrefixes = [] }: MarkOptions = {},
+): Tags {
   const names = Object.keys(extra).sort()
   return {
     ...extra,
@@ -40,6 +48,7 @@ export function ownerTags(owner: Owner, key: string, { extra = {}, attributes, e
       ? { [attributesTag]: attributes['deletion_protection.enabled'] === 'true' ? protectedMark : 'set' }
       : {}),
     ...(early ? { [earlyTag]: 'true' } : {}),
+    ...(sourceNatPrefixes.length > 0 ? { [sourceNatTag]: sourceNatPrefixes.join(' ') } : {}),
   }
 }
 
@@ -73,7 +82,8 @@ export function keyOfTags(tags: Tags): string | undefined {
 /** What to put on and what to take off so that the wanted tags stand; tags of others stay. */
 export function tagChanges(wanted: Tags, seen: Tags): { put: Tags; remove: string[] } {
   const put = Object.fromEntries(Object.entries(wanted).filter(([key, value]) => seen[key] !== value))
-  const ours = [...(seen[extraTag] ?? '').split(' '), extraTag, attributesTag, earlyTag]
+  const asked = [extraTag, attributesTag, earlyTag, sourceNatTag]
+  const ours = [...(seen[extraTag] ?? '').split(' '), ...asked]
   const remove = ours.filter((key) => key !== '' && seen[key] !== undefined && wanted[key] === undefined).sort()
   return { put, remove }
 }

@@ -6,9 +6,11 @@ import { CloudError } from '../contract.ts'
 import { groupIds } from './standing.ts'
 import type { Tools } from './standing.ts'
 import type { IpPermission } from './ec2.ts'
+import type { SubnetMapping } from './elbv2.ts'
 import { rulesHeld, withoutRules, withRules } from './permissions.ts'
 import { targetOf } from './inventory/health.ts'
 import { pairsOf } from './inventory/records.ts'
+import { defined } from './inventory/write.ts'
 import { clusterOf } from './resources.ts'
 import type {
   AwsResource,
@@ -110,20 +112,22 @@ export async function updateLoadBalancer(
   tools: Tools,
   loadBalancerArn: string,
   { mutable: from, observed }: LoadBalancerResource,
-  { mutable: to }: LoadBalancerResource,
+  target: LoadBalancerResource,
   signal: AbortSignal,
 ): Promise<void> {
   const { cloud } = tools.inventory
+  const { mutable: to } = target
   const { ipAddressType } = to
   if (from.ipAddressType !== ipAddressType) await cloud.setIpAddressType({ loadBalancerArn, ipAddressType }, signal)
-  const subnets = to.subnets.length > 0 ? to.subnets : (observed?.subnetIds ?? from.subnets)
-  if (!sameItems(from.subnets, to.subnets) || from.sourceNat !== to.sourceNat) {
+  const moved = !sameItems(from.subnets, to.subnets)
+  const renatted = from.sourceNat !== to.sourceNat || !sameItems(from.sourceNatPrefixes, to.sourceNatPrefixes)
+  if (moved || renatted) {
     const enablePrefixForIpv6SourceNat = to.sourceNat ? ('on' as const) : ('off' as const)
     await cloud.setSubnets(
       {
         loadBalancerArn,
-        subnetMappings: subnets.map((subnetId) => ({ subnetId })),
-        ...(from.sourceNat === to.sourceNat ? {} : { enablePrefixForIpv6SourceNat }),
+        subnetMappings: await mappings(tools, target, observed?.mappings ?? [], signal),
+        ...(renatted ? { enablePrefixForIpv6SourceNat } : {}),
       },
       signal,
     )
@@ -142,6 +146,34 @@ export async function updateLoadBalancer(
   }
   const attributes = changed(from.attributes, to.attributes)
   if (attributes.length > 0) await cloud.modifyLoadBalancerAttributes({ loadBalancerArn, attributes }, signal)
+}
+
+/** Every subnet of the load balancer: one that it is in keeps its addresses, a new one gets those given for its place. */
+async function mappings(
+  { discovery }: Tools,
+  { mutable: to }: LoadBalancerResource,
+  standing: NonNullable<NonNullable<LoadBalancerResource['observed']>['mappings']>,
+  signal: AbortSignal,
+): Promise<SubnetMapping[]> {
+  const { scheme, subnets: named, sourceNat, sourceNatPrefixes } = to
+  const dualStack = to.ipAddressType === 'dualstack'
+  const byName = named.some((subnet) => !subnet.startsWith('subnet-'))
+  const ids = byName
+    ? (await discovery.subnets({ scheme, dualStack, named }, signal)).map(({ subnetId }) => subnetId)
+    : named
+  return (ids.length > 0 ? ids : standing.map(({ subnetId }) => subnetId)).map((subnetId, index) => {
+    const held = standing.find((mapping) => mapping.subnetId === subnetId)
+    const given = {
+      allocationId: to.allocationIds[index],
+      privateIpv4Address: to.privateIpv4Addresses[index],
+      ipv6Address: to.ipv6Addresses[index],
+    }
+    return {
+      subnetId,
+      ...(held ?? defined(given)),
+      ...(sourceNat ? { sourceNatIpv6Prefix: sourceNatPrefixes[index] ?? 'auto_assigned' } : {}),
+    }
+  })
 }
 
 export async function updateTargetGroup(

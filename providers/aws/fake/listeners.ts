@@ -7,6 +7,7 @@ import { jsonEqual } from '../../json-equal.ts'
 import type { Account, ListenerState, Sync } from './account.ts'
 import { elbLag, pairs } from './account.ts'
 import { defaultsOf, listenerAttributes, modified } from './attributes.ts'
+import { checkListener } from './dual-stack.ts'
 import { letGo, loadBalancersOf } from './links.ts'
 import { page } from './paging.ts'
 import { found, refusal, demand } from './refusal.ts'
@@ -89,7 +90,6 @@ export function listenerActions(account: Account): Actions {
       const most = account.quotas.listenersPerLoadBalancer
       demand(own.length < most, 'TooManyListeners', `The maximum number of listeners (${most}) has been reached`)
       checkForward(account, wanted)
-      checkSourceNat(account, wanted)
       return save({ ...wanted, arn: `${loadBalancerArn.replace(':loadbalancer/', ':listener/')}/${account.newId(16)}` })
     },
     modifyListener({ listenerArn, protocol, certificates, sslPolicy, alpnPolicy, defaultActions }) {
@@ -107,7 +107,6 @@ export function listenerActions(account: Account): Actions {
         alpnPolicy: alpnPolicy ?? kept.alpnPolicy,
       })
       checkForward(account, after)
-      checkSourceNat(account, after)
       const hasTimeout = after.protocol === 'TCP'
       const attributes = hasTimeout ? { ...defaultsOf(listenerAttributes), ...before.attributes } : {}
       return save({ ...after, ...tls, attributes, extraCertificates: isTls ? before.extraCertificates : [] })
@@ -233,11 +232,7 @@ function checkForward(account: Account, { loadBalancerArn, protocol, targetGroup
     'InvalidConfigurationRequest',
     'The target group and the load balancer must be in the same VPC',
   )
-  demand(
-    group.ipAddressType === 'ipv4' || loadBalancer.ipAddressType === 'dualstack',
-    'InvalidConfigurationRequest',
-    'An ipv6 target group needs a dualstack load balancer',
-  )
+  checkListener(loadBalancer, protocol, group.ipAddressType)
   const others = loadBalancersOf(account, targetGroupArn).filter((arn) => arn !== loadBalancerArn)
   demand(
     others.length === 0,
@@ -251,17 +246,6 @@ function checkForward(account: Account, { loadBalancerArn, protocol, targetGroup
       loadBalancerArn,
       registered(account, targetGroupArn).map(({ id }) => id),
     )
-}
-
-/** UDP needs addresses of its own towards IPv4 targets when clients come over IPv6 as well. */
-function checkSourceNat(account: Account, { loadBalancerArn, protocol }: ListenerState): void {
-  const loadBalancer = account.loadBalancers.get(loadBalancerArn)
-  const isUdp = protocol === 'UDP' || protocol === 'TCP_UDP'
-  demand(
-    !isUdp || loadBalancer?.ipAddressType === 'ipv4' || loadBalancer?.prefixForSourceNat === 'on',
-    'InvalidConfigurationRequest',
-    'UDP on a dualstack load balancer needs a prefix for source NAT',
-  )
 }
 
 function describe(state: ListenerState): Listener {

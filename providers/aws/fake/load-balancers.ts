@@ -8,6 +8,7 @@ import { jsonEqual } from '../../json-equal.ts'
 import type { Account, LoadBalancerState, Sync } from './account.ts'
 import { elbLag, pairs } from './account.ts'
 import { defaultsOf, loadBalancerAttributes, modified } from './attributes.ts'
+import { checkStack } from './dual-stack.ts'
 import { letGo } from './links.ts'
 import { page } from './paging.ts'
 import { checkPlacement, checkReplacement } from './placement.ts'
@@ -63,6 +64,7 @@ export function loadBalancerActions(account: Account): Actions {
     setIpAddressType({ loadBalancerArn, ipAddressType }) {
       const before = at(loadBalancerArn)
       checkPlacement(account, { ...before, ipAddressType }, before)
+      checkStack(account, before, { ...before, ipAddressType })
       account.loadBalancers.put(before.arn, { ...before, ipAddressType })
     },
     setSecurityGroups({ loadBalancerArn, securityGroups, ...input }) {
@@ -90,6 +92,7 @@ export function loadBalancerActions(account: Account): Actions {
       }
       checkPlacement(account, after, before)
       checkReplacement(account, before, subnetMappings)
+      checkStack(account, before, after)
       account.loadBalancers.put(before.arn, after)
       attach(account, after)
     },
@@ -236,6 +239,13 @@ export function isActive({ now, timing }: Account, { createdAt }: LoadBalancerSt
   return now() >= createdAt + timing.provisioningMs
 }
 
+/** The one that was given, or AWS's own choice of the subnet. */
+function prefixIn(account: Account, subnetId: string, given = 'auto_assigned'): string {
+  if (given !== 'auto_assigned') return given
+  const [block = ''] = account.subnets.get(subnetId)?.ipv6CidrBlocks ?? []
+  return block.replace(/::\/\d+$/, ':ffff::/80')
+}
+
 function describe(account: Account, state: LoadBalancerState): LoadBalancer {
   const { arn, name, dnsName, scheme, vpcId, ipAddressType, mappings, securityGroups } = state
   return {
@@ -263,7 +273,8 @@ function describe(account: Account, state: LoadBalancerState): LoadBalancer {
                 },
               ]
             : [],
-        sourceNatIpv6Prefixes: sourceNatIpv6Prefix === undefined ? [] : [sourceNatIpv6Prefix],
+        sourceNatIpv6Prefixes:
+          state.prefixForSourceNat === 'on' ? [prefixIn(account, subnetId, sourceNatIpv6Prefix)] : [],
       }),
     ),
     securityGroups,

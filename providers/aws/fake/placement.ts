@@ -3,6 +3,7 @@ import ipaddr from 'ipaddr.js'
 import type { IpAddressType, LoadBalancerScheme, OnOff, SubnetMapping } from '../elbv2.ts'
 import type { Subnet } from '../ec2.ts'
 import type { Account, LoadBalancerState } from './account.ts'
+import { checkPrefix } from './dual-stack.ts'
 import { demand, found, refusal } from './refusal.ts'
 
 /** What decides where a load balancer's addresses are. */
@@ -70,8 +71,8 @@ export function checkPlacement(account: Account, wanted: Placement, before: Load
 
 function checkAddresses(
   account: Account,
-  { scheme, ipAddressType, mappings }: Placement,
-  { allocationId, privateIpv4Address, ipv6Address }: SubnetMapping,
+  { scheme, ipAddressType, mappings, prefixForSourceNat }: Placement,
+  { allocationId, privateIpv4Address, ipv6Address, sourceNatIpv6Prefix }: SubnetMapping,
   subnet: Subnet,
   self: string | undefined,
 ): void {
@@ -105,6 +106,7 @@ function checkAddresses(
     const free = held.every((mapping) => mapping.privateIpv4Address !== privateIpv4Address)
     demand(free, 'InvalidConfigurationRequest', `'${privateIpv4Address}' is in use`)
   }
+  if (sourceNatIpv6Prefix !== undefined) checkPrefix(sourceNatIpv6Prefix, subnet.ipv6CidrBlocks, prefixForSourceNat)
   if (ipv6Address !== undefined) {
     demand(ipAddressType === 'dualstack', 'InvalidConfigurationRequest', 'IPv6 addresses need dualstack')
     demand(

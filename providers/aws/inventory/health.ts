@@ -38,6 +38,7 @@ export function alike(records: readonly TargetGroupRecord[]): TargetGroupRecord[
       group.healthCheckPort === 'traffic-port'
         ? group.targetGroupArn
         : JSON.stringify([
+            group.ipAddressType,
             group.healthCheckProtocol,
             group.healthCheckPort,
             group.healthCheckPath,

@@ -93,14 +93,15 @@ export function loadBalancerWrites(cloud: AwsCloud, records: Records, now: () =>
           ...loadBalancer,
           ...(ipAddressType === undefined ? {} : { ipAddressType }),
           ...(enablePrefixForIpv6SourceNat === undefined ? {} : { enablePrefixForIpv6SourceNat }),
-          availabilityZones: subnetMappings.map(
-            ({ subnetId }) =>
-              loadBalancer.availabilityZones.find((zone) => zone.subnetId === subnetId) ?? {
-                zoneName: '',
-                subnetId,
-                loadBalancerAddresses: [],
-              },
-          ),
+          availabilityZones: subnetMappings.map(({ subnetId, sourceNatIpv6Prefix }) => ({
+            ...(loadBalancer.availabilityZones.find((zone) => zone.subnetId === subnetId) ?? {
+              zoneName: '',
+              subnetId,
+              loadBalancerAddresses: [],
+            }),
+            // Which one AWS chooses, the next read tells.
+            sourceNatIpv6Prefixes: sourceNatIpv6Prefix?.includes(':') ? [sourceNatIpv6Prefix] : [],
+          })),
         }
       },
     ),
