@@ -106,31 +106,34 @@ export function checkObject(
   refuse: Refusal = decodeFailure,
 ): { object: KubeObject; warnings: string[] } {
   checkIdentity(body, resource, refuse)
-  const metadata = body['metadata'] ?? {}
-  if (!isObject(metadata)) throw badRequest('metadata must be an object')
-  body['metadata'] = metadata
-  const object = body as unknown as KubeObject
+  body['metadata'] ??= {}
+  if (!isKubeObject(body)) throw badRequest('metadata must be an object')
   const { type } = resource.kind
   if (type.namespaced) {
-    const given = object.metadata.namespace
+    const given = body.metadata.namespace
     if (given !== undefined && given !== '' && given !== namespace) {
       throw badRequest(`the namespace of the provided object does not match the namespace sent on the request`)
     }
-    if (namespace !== undefined) object.metadata.namespace = namespace
-  } else if (object.metadata.namespace !== undefined && object.metadata.namespace !== '') {
+    if (namespace !== undefined) body.metadata.namespace = namespace
+  } else if (body.metadata.namespace !== undefined && body.metadata.namespace !== '') {
     throw badRequest('namespace may not be set for cluster-scoped resources')
   } else {
-    delete object.metadata.namespace
+    delete body.metadata.namespace
   }
   if (name !== undefined) {
-    if (object.metadata.name !== undefined && object.metadata.name !== name) {
-      throw badRequest(`the name of the object (${object.metadata.name}) does not match the name on the URL (${name})`)
+    if (body.metadata.name !== undefined && body.metadata.name !== name) {
+      throw badRequest(`the name of the object (${body.metadata.name}) does not match the name on the URL (${name})`)
     }
-    if (object.metadata.name === undefined) {
+    if (body.metadata.name === undefined) {
       throw badRequest(`the name of the object (${name} based on URL) was undeterminable: name must be provided`)
     }
   }
-  return { object, warnings: applySchema(object, resource, options, refuse) }
+  return { object: body, warnings: applySchema(body, resource, options, refuse) }
+}
+
+/** After checkIdentity, which leaves kind and apiVersion as they have to be. */
+function isKubeObject(body: Record<string, unknown>): body is Record<string, unknown> & KubeObject {
+  return isObject(body['metadata'])
 }
 
 /** A built-in kind may leave kind and apiVersion to the path, a custom one may not. */

@@ -37,6 +37,12 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** The object itself, with its members by name: those that the type of its kind does not list are among them. */
+export function fieldsOf(object: object): Record<string, unknown> {
+  if (!isObject(object)) throw new TypeError('a list has no members by name')
+  return object
+}
+
 /** The member at a path, or undefined where the path ends early. */
 export function at(value: unknown, ...path: (string | number)[]): unknown {
   let here = value

@@ -181,13 +181,8 @@ function patch(call: Call): ApiResponse {
   const old = current(call)
   const before = { ...old.object, apiVersion: apiVersionOf(resource) }
   const patched = applyPatch(form, resource, before, body)
-  const { object, warnings } = checkObject(
-    patched as unknown as Record<string, unknown>,
-    resource,
-    path.namespace,
-    path.name,
-    options,
-    (error) => patchFailure(error, form === 'strategic' ? goMap(body) : JSON.stringify(patched)),
+  const { object, warnings } = checkObject(patched, resource, path.namespace, path.name, options, (error) =>
+    patchFailure(error, form === 'strategic' ? goMap(body) : JSON.stringify(patched)),
   )
   const target = { resource, old, subresource: path.subresource, fromPatch: true }
   return answer(call, update(context, target, object, options), warnings)

@@ -9,7 +9,7 @@ import type { ScalePaths } from './crd/definition.ts'
 import { remove } from './deletes.ts'
 import type { Entry } from './entry.ts'
 import { badRequest, conflict, methodNotAllowed } from './failure.ts'
-import { at, clone, isObject, plainText, textAt } from './json.ts'
+import { at, clone, fieldsOf, isObject, plainText, textAt } from './json.ts'
 import type { ApiRequest, ApiResponse } from './request.ts'
 import type { Resource } from './resource.ts'
 import { value } from './response.ts'
@@ -108,7 +108,7 @@ function scaleOf(object: KubeObject, paths: ScalePaths): Record<string, unknown>
 
 function setPath(object: KubeObject, path: string, wanted: number): void {
   const steps = path.split('.').filter((part) => part !== '')
-  let here = object as unknown as Record<string, unknown>
+  let here = fieldsOf(object)
   for (const step of steps.slice(0, -1)) {
     const next = isObject(here[step]) ? here[step] : {}
     here[step] = next

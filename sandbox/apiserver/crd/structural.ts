@@ -3,7 +3,7 @@
  * Source: k8s.io/apiextensions-apiserver/pkg/apiserver/schema (pruning, defaulting, objectmeta).
  */
 import type { KubeObject } from '../../../kube/objects.ts'
-import { clone, isObject } from '../json.ts'
+import { clone, fieldsOf, isObject } from '../json.ts'
 import type { ObjectSchema } from '../resource.ts'
 import { decode } from '../schema/decode.ts'
 import { objectMetaSchema, type RawSchema } from '../schema/openapi.ts'
@@ -21,9 +21,9 @@ export function customSchema(raw: RawSchema): ObjectSchema {
     schema: { ...root, kind: 'object', properties },
     admit(object: KubeObject) {
       const unknown = decode(object.metadata, meta).map((path) => `metadata.${path}`)
-      const { apiVersion: _v, kind: _k, metadata: _m, ...rest } = object as KubeObject & Record<string, unknown>
+      const fields = fieldsOf(object)
+      const { apiVersion: _v, kind: _k, metadata: _m, ...rest } = fields
       const pruned = prune(rest, raw, '')
-      const fields = object as unknown as Record<string, unknown>
       for (const field of Object.keys(fields)) {
         if (field !== 'apiVersion' && field !== 'kind' && field !== 'metadata' && !(field in rest)) delete fields[field]
       }

@@ -1,6 +1,5 @@
 /** JSON Patch (RFC 6902) with the refusals of kube-apiserver. */
 import { applyPatch as applyOperations, type Operation, Pointer } from 'rfc6902'
-import type { KubeObject } from '../../../kube/objects.ts'
 import { badRequest, failure } from '../failure.ts'
 import { clone, isObject } from '../json.ts'
 
@@ -12,13 +11,13 @@ function isOperations(patch: unknown): patch is Operation[] {
 }
 
 /** The real server replaces a member that is not there as if it were added (evanphx/json-patch v4). */
-function addWhereMissing(step: Operation, object: KubeObject): Operation {
+function addWhereMissing(step: Operation, object: Record<string, unknown>): Operation {
   if (step.op !== 'replace') return step
   const parent = Pointer.fromJSON(step.path.slice(0, step.path.lastIndexOf('/'))).get(object)
   return isObject(parent) ? { ...step, op: 'add' } : step
 }
 
-export function jsonPatch(current: KubeObject, patch: unknown): KubeObject {
+export function jsonPatch(current: Record<string, unknown>, patch: unknown): Record<string, unknown> {
   if (!isOperations(patch)) {
     throw badRequest('error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp')
   }

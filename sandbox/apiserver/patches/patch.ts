@@ -2,7 +2,6 @@
  * Which patch a request carries and what the object looks like after it.
  * Source of messages: k8s.io/apiserver/pkg/endpoints/handlers/patch.go.
  */
-import type { KubeObject } from '../../../kube/objects.ts'
 import { parse as parseYaml } from 'yaml'
 import { mediaType, parseText } from '../bodies.ts'
 import { badRequest, failure, unsupportedMediaType } from '../failure.ts'
@@ -37,13 +36,13 @@ export function readPatch(request: ApiRequest): unknown {
   return parseText(text, mediaType(request.headers['content-type']).endsWith('+yaml') ? parseYaml : JSON.parse)
 }
 
-/** The object after the patch, as a copy that belongs to the caller. */
+/** What the object is after the patch, unchecked: a copy that belongs to the caller. */
 export function applyPatch(
   form: 'json' | 'merge' | 'strategic',
   resource: Resource,
-  current: KubeObject,
+  current: Record<string, unknown>,
   patch: unknown,
-): KubeObject {
+): Record<string, unknown> {
   if (form === 'json') return jsonPatch(current, patch)
   if (!isObject(patch)) {
     const given = Array.isArray(patch) ? 'array' : typeof patch
@@ -51,7 +50,6 @@ export function applyPatch(
       `error decoding patch: json: cannot unmarshal ${given} into Go value of type map[string]interface {}`,
     )
   }
-  if (form === 'merge') return clone(mergePatch(current, patch)) as KubeObject
-  const fields = current as unknown as Record<string, unknown>
-  return strategicPatch(fields, patch, resource.schema.schema) as unknown as KubeObject
+  if (form === 'merge') return clone(mergePatch(current, patch))
+  return strategicPatch(current, patch, resource.schema.schema)
 }
