@@ -7,6 +7,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { crashMatrix, properties } from './conformance-crash.ts'
 import { documents } from './conformance-documents.ts'
+import { slowDeletes } from './conformance-drain.ts'
 import type { LoadBalancerSpec, Owner, Resource, Step } from './contract.ts'
 import { ownerKey } from './contract.ts'
 import type { Check, World } from './conformance-world.ts'
@@ -57,6 +58,7 @@ export function conformance(name: string, { start, skip = {}, runs = 50, fewestN
     describe('ownership', () => ownership(check))
     describe('shared documents', () => documents(check))
     describe('pending and failing clouds', () => troubles(check))
+    describe('slow deletes', () => slowDeletes(check))
     describe('crash matrix', () => crashMatrix(check))
     describe('properties', () => properties(check, runs, fewestNodes))
     test('every skip names a test of this suite and a reason', () => {

@@ -70,6 +70,10 @@ export interface LoadBalancerSpec {
   requestedAddresses: readonly string[]
   /** How long an established connection may live on after its target or listener was removed; absent: as the cloud has it by default. */
   drainSeconds?: number
+  /** How long a load balancer that goes, replaced or released, stays without listeners, so that established connections run out; absent: not at all. */
+  deleteDrainSeconds?: number
+  /** How long a replacement waits for as many healthy targets as the old load balancer has; absent: as the reconciler has it by default. */
+  replacementWaitSeconds?: number
   nodes: readonly TargetNode[]
   /** Provider specific: the class's parameters with the Service's `roadstead.dev/...` annotations over them. */
   parameters: Readonly<Record<string, string>>
@@ -142,6 +146,15 @@ export interface Resource {
    * new address was published, since names are cached. Longer when the Service's drain time is.
    */
   graceSeconds?: number
+  /** On an object whose deletion ends the connections through it. The provider keeps it in the cloud, so that every later process knows it. */
+  drain?: Drain
+}
+
+export interface Drain {
+  /** How long the object stays after the last one that led new connections to it is gone. */
+  seconds: number
+  /** Milliseconds since the epoch, by the operator's clock: that time has begun. Never on a wanted resource. */
+  since?: number
 }
 
 /** One cloud mutation, as data. Idempotent: executing it twice leads to the same cloud. */
@@ -222,6 +235,10 @@ export interface Provider {
   readonly documents?: (cluster: string, signal: AbortSignal) => Promise<readonly DocumentKey[]>
   /** Pure. What to publish, given what was observed. */
   addresses(observed: readonly Resource[]): Addresses
+  /** Pure. What people should know of what was observed: a node that the cloud does not take. The same text as long as it is the same matter. */
+  readonly notes?: (observed: readonly Resource[], nodes: readonly TargetNode[]) => readonly Reason[]
+  /** Pure. What annotations of this cloud's other controllers on a Service of ours are called here. */
+  readonly hints?: (annotations: Readonly<Record<string, string>>) => readonly Reason[]
   /** Pure. Health of the targets by node name, given what was observed; `nodes` for clouds that know their machines by other names. */
   targets(observed: readonly Resource[], nodes: readonly TargetNode[]): readonly TargetHealth[]
 }

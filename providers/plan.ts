@@ -4,6 +4,8 @@
  * an interrupted run; what has been done already is seen in `observed` and not planned again.
  */
 import type { Provider, Resource, Step } from './contract.ts'
+import { slowRemoval } from './drain.ts'
+import type { Draining, DrainTime } from './drain.ts'
 import { jsonEqual } from './json-equal.ts'
 
 /** What stands between the cloud and the wanted state. */
@@ -12,14 +14,23 @@ export interface Progress {
   steps: Step[]
   /** Resources the cloud is still working on: pending ones that are wanted, and ones being deleted. */
   waiting: Resource[]
+  /** Everything that is not wanted and may go, dependents first: those that `steps` deletes, and those that stay until something has drained. */
+  leaving: Resource[]
+  /** Objects that stay until established connections have run out. */
+  draining: Draining[]
 }
 
 /** A provider's `refine`, when it has one. */
 type Refine = Provider['refine']
 
 /** Steps from `observed` to `desired`: creates along `needs`, deletes against them, replacement before removal. Empty when equal. */
-export function plan(desired: readonly Resource[], observed: readonly Resource[], refine?: Refine): Step[] {
-  return progress(desired, observed, refine).steps
+export function plan(
+  desired: readonly Resource[],
+  observed: readonly Resource[],
+  refine?: Refine,
+  time?: DrainTime,
+): Step[] {
+  return progress(desired, observed, refine, time).steps
 }
 
 /**
@@ -28,8 +39,15 @@ export function plan(desired: readonly Resource[], observed: readonly Resource[]
  *   updated (so that it points at the new one), and the old object is deleted last, not while the new one is pending.
  * - While an object of a wanted key is being deleted and there is no other, nothing is created under that key, nor what needs it.
  * - What an object that is being deleted needs is not deleted before it is gone.
+ * - An object that drains outlives what led connections to it by its drain time, and so does everything else that goes: drain.ts. Without
+ *   `time` nothing waits.
  */
-export function progress(desired: readonly Resource[], observed: readonly Resource[], refine?: Refine): Progress {
+export function progress(
+  desired: readonly Resource[],
+  observed: readonly Resource[],
+  refine?: Refine,
+  time?: DrainTime,
+): Progress {
   const wanted = inOrder(desired)
   const seen = byKey(observed)
   const kept = new Map<string, Resource>()
@@ -49,18 +67,22 @@ export function progress(desired: readonly Resource[], observed: readonly Resour
     } else if (
       refine !== undefined ||
       !jsonEqual(want.mutable, current.mutable) ||
+      (want.drain?.seconds ?? 0) !== (current.drain?.seconds ?? 0) ||
+      current.drain?.since !== undefined ||
       want.needs.some((need) => replaced.has(need))
     ) {
       steps.push({ verb: 'update', resource: want, from: current })
     }
   }
-  for (const resource of removable(surplus, kept)) steps.push({ verb: 'delete', resource })
+  const leaving = removable(surplus, kept)
+  const removal = slowRemoval(leaving, surplus, time)
+  steps.push(...removal.steps)
 
   const waiting = [
     ...[...kept.values()].filter((resource) => resource.state === 'pending'),
     ...surplus.filter((resource) => resource.state === 'deleting'),
   ]
-  return { steps: refine === undefined ? steps : [...refine(steps)], waiting }
+  return { steps: refine === undefined ? steps : [...refine(steps)], waiting, leaving, draining: removal.draining }
 }
 
 /** The observed object that already is the wanted one, up to its mutable part. */

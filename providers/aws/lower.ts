@@ -147,6 +147,7 @@ function loadBalancer(
     },
     state: 'ready',
     graceSeconds,
+    drain: { seconds: spec.deleteDrainSeconds ?? 0 },
   }
 }
 

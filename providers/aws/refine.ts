@@ -5,6 +5,7 @@
 import type { Step } from '../contract.ts'
 import { attributeChanges } from './attributes.ts'
 import type { AttributeKind } from './attributes.ts'
+import { drainAsTags } from './drain.ts'
 import { registerTargetsLimit } from './elbv2.ts'
 import { refineNodeRules } from './node-rules.ts'
 import { aws } from './resources.ts'
@@ -32,7 +33,7 @@ export function refine(steps: readonly Step[], nodeRuleCap: number): Step[] {
       ? steps
       : [...steps.slice(0, start), ...first, ...steps.slice(start).filter((step) => !first.includes(step))]
   const refined = ordered.flatMap((step): Step[] => {
-    const target = aws(step.resource)
+    const target = drainAsTags(aws(step.resource))
     if (target.kind === 'node-rules') return refineNodeRules(step, nodeRuleCap)
     if (step.verb === 'delete') {
       // DeleteLoadBalancer takes its listeners along, or, where it is protected, leaves everything as it is.

@@ -3,6 +3,7 @@ import type { DocumentKey, Owner } from '../contract.ts'
 import { ownerKey } from '../contract.ts'
 import type { TargetGroup } from './elbv2.ts'
 import type { Owned } from './inventory/inventory.ts'
+import { drainOf, isProtected } from './drain.ts'
 import { nodeAccessGroupName } from './names.ts'
 import { portsInUse } from './node-rules.ts'
 import type {
@@ -90,6 +91,9 @@ function loadBalancer(owner: Owner, record: LoadBalancerRecord, { records }: Sig
     },
     id: seen.loadBalancerArn,
     state: loadBalancerState(record),
+    ...(isProtected({ ...(attributes && { attributes: attributes.value }), tags: tagsOf(record) })
+      ? {}
+      : { drain: drainOf(tagsOf(record)) }),
     observed: {
       dnsName: seen.dnsName,
       zoneId: seen.canonicalHostedZoneId ?? '',

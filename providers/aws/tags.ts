@@ -23,6 +23,10 @@ export const sourceNatTag = 'roadstead.dev/source-nat-prefixes'
 export const earlyTag = 'roadstead.dev/early-address'
 
 
+/** On load balancers: how long they stay without listeners before they are deleted, and since when they do (RFC 3339). */
+export const deleteDrainTag = 'roadstead.dev/delete-drain-seconds'
+export const drainingSinceTag = 'roadstead.dev/draining-since'
+
 export interface MarkOptions {
   /** Tags the user asked for. */
   extra?: Tags
@@ -82,7 +86,7 @@ export function keyOfTags(tags: Tags): string | undefined {
 /** What to put on and what to take off so that the wanted tags stand; tags of others stay. */
 export function tagChanges(wanted: Tags, seen: Tags): { put: Tags; remove: string[] } {
   const put = Object.fromEntries(Object.entries(wanted).filter(([key, value]) => seen[key] !== value))
-  const asked = [extraTag, attributesTag, earlyTag, sourceNatTag]
+  const asked = [extraTag, attributesTag, earlyTag, sourceNatTag, deleteDrainTag, drainingSinceTag]
   const ours = [...(seen[extraTag] ?? '').split(' '), ...asked]
   const remove = ours.filter((key) => key !== '' && seen[key] !== undefined && wanted[key] === undefined).sort()
   return { put, remove }

@@ -52,16 +52,19 @@ export function lower(spec: LoadBalancerSpec, { pools }: LowerOptions = { pools:
     kind: 'lowered',
     fragments: [],
     own: [
-      resource(
-        'load-balancer',
-        balancer,
-        [],
-        { scheme: spec.scheme },
-        {
-          families: [...spec.families],
-          requestedAddresses: [...spec.requestedAddresses].sort(),
-        },
-      ),
+      {
+        ...resource(
+          'load-balancer',
+          balancer,
+          [],
+          { scheme: spec.scheme },
+          {
+            families: [...spec.families],
+            requestedAddresses: [...spec.requestedAddresses].sort(),
+          },
+        ),
+        drain: { seconds: spec.deleteDrainSeconds ?? 0 },
+      },
       resource(
         'target-group',
         'target-group',

@@ -71,12 +71,13 @@ async function execute(cloud: LocalCloud, { verb, resource }: Step, signal: Abor
   }
 }
 
-function requestOf({ kind, key, owner, needs, immutable, mutable }: Resource) {
+function requestOf({ kind, key, owner, needs, immutable, mutable, drain }: Resource) {
   if ('document' in owner) throw new CloudError('invalid', 'the local cloud has no shared documents')
   const { cluster, namespace, name, uid } = owner
   const [loadBalancer, targetGroup] = needs.map((need) => objectName(owner, need))
   const joins = kind === 'listener' ? { loadBalancer, targetGroup } : {}
-  const spec = { ...joins, ...immutable, ...mutable }
+  const slowly = drain !== undefined && (drain.seconds > 0 || drain.since !== undefined) ? { drain } : {}
+  const spec = { ...joins, ...immutable, ...mutable, ...slowly }
   const parsed = cloudRequest.safeParse({
     kind,
     name: objectName(owner, key),
@@ -98,9 +99,10 @@ function resourceOf(object: CloudObject, owner: Owner): Resource {
     return { ...common, needs, immutable: { protocol, port }, mutable, observed: {} }
   }
   if (object.kind === 'load-balancer') {
-    const { scheme, ...mutable } = object.spec
+    const { scheme, drain: { seconds = 0, since } = {}, ...mutable } = object.spec
     const observed = { addresses: status.addresses ?? [] }
-    return { ...common, needs: [], immutable: { scheme }, mutable, observed }
+    const drain = since === undefined ? { seconds } : { seconds, since }
+    return { ...common, needs: [], immutable: { scheme }, mutable, drain, observed }
   }
   const targets = (status.targets ?? []).map(({ node, state, reason }) => ({ node, state, reason: reason ?? null }))
   const observed = { targets, inService: status.inService ?? false }

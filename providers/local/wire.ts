@@ -22,6 +22,8 @@ const loadBalancerSpec = z.strictObject({
     .max(2),
   /** At most one a family. */
   requestedAddresses: z.array(z.string()),
+  /** How long it is to stay without listeners before it is deleted, and since when it does (milliseconds since the epoch). The caller waits. */
+  drain: z.strictObject({ seconds: z.number().min(0), since: z.number().optional() }).optional(),
 })
 
 const healthCheck = z.strictObject({

@@ -276,10 +276,10 @@ function markKey(mark: Mark): string {
   return 'document' in mark ? `document/${mark.document}` : ownerKey(mark)
 }
 
-function comparable({ kind, needs, immutable, mutable, state }: Resource): JsonObject {
-  return { kind, needs: [...needs], immutable, mutable, state }
+function comparable({ kind, needs, immutable, mutable, state, drain }: Resource): JsonObject {
+  return { kind, needs: [...needs], immutable, mutable, state, drain: { ...drain } }
 }
 
 function sameContent(a: Resource, b: Resource): boolean {
-  return jsonEqual([a.needs, a.immutable, a.mutable], [b.needs, b.immutable, b.mutable])
+  return jsonEqual([a.needs, a.immutable, a.mutable, { ...a.drain }], [b.needs, b.immutable, b.mutable, { ...b.drain }])
 }

@@ -51,13 +51,16 @@ export function lower(spec: LoadBalancerSpec): Lowered | Unsupported {
   return {
     kind: 'lowered',
     own: [
-      resource(
-        'load-balancer',
-        `load-balancer/${spec.scheme}`,
-        [],
-        { scheme: spec.scheme },
-        { families: [...spec.families] },
-      ),
+      {
+        ...resource(
+          'load-balancer',
+          `load-balancer/${spec.scheme}`,
+          [],
+          { scheme: spec.scheme },
+          { families: [...spec.families] },
+        ),
+        drain: { seconds: spec.deleteDrainSeconds ?? 0 },
+      },
       resource(
         'target-group',
         'target-group',

@@ -45,8 +45,10 @@ export function createMemoryProvider(cloud: MemoryCloud, name = 'memory'): Provi
 }
 
 function addresses(observed: readonly Resource[]): Addresses {
-  const balancers = observed.filter(({ kind }) => kind === 'load-balancer')
-  const ready = balancers.find(({ state }) => state === 'ready')
+  const balancers = observed.filter(({ kind, state }) => kind === 'load-balancer' && state === 'ready')
+  const used = new Set(observed.filter(({ kind }) => kind === 'listener').flatMap(({ needs }) => needs))
+  // One that drains has no listener any more.
+  const ready = balancers.find(({ key }) => used.has(key)) ?? balancers[0]
   const ips = ready?.observed?.['addresses']
   if (!Array.isArray(ips))
     return { kind: 'pending', reason: 'Provisioning', message: 'the load balancer is being made' }

@@ -2,6 +2,7 @@
  * What costs a call per object: listeners, targets' health, attributes. Each look reads one half of it, listeners and targets or what was set,
  * so that it stays at two calls a Service; ages.ts says which.
  */
+import { drainOf } from '../drain.ts'
 import { halvesDue, healthDue } from './ages.ts'
 import { alike, mergeHealth, takeHealth } from './health.ts'
 import { readListenerDetails, readListeners } from './listeners.ts'
@@ -33,7 +34,7 @@ export async function readDetails(reading: Reading, owned: Standing, signal: Abo
       .map((record) => readHealth(reading, record, signal)),
     ...waited.map((groups) => readHealthOnce(reading, groups, signal)),
     ...[...loadBalancers, ...targetGroups].map(async (record) => {
-      const unread = record.attributes === undefined && asksForAttributes(record)
+      const unread = record.attributes === undefined && (asksForAttributes(record) || asksToDrain(record))
       if (unread || due.settings) await readSettings(reading, record, signal)
     }),
   ])
@@ -51,6 +52,11 @@ function dueOf({ loadBalancers, targetGroups }: Standing, { now, lookMs }: Readi
   const settings =
     read.length === both.length ? Math.min(...read) : { since: Math.min(...both.map(({ firstSeenAt }) => firstSeenAt)) }
   return halvesDue({ detail: Math.min(...detail.map((at) => at ?? 0)), settings }, now(), lookMs)
+}
+
+/** Whether it is protected has to be known before the first of its listeners goes. */
+function asksToDrain({ tags }: LoadBalancerRecord | TargetGroupRecord): boolean {
+  return drainOf(tags?.value ?? {}).seconds > 0
 }
 
 async function readHealth(reading: Reading, record: TargetGroupRecord, signal: AbortSignal): Promise<void> {

@@ -1,4 +1,5 @@
 /** The listeners of one load balancer, and of each its certificates, attributes and tags: read one by one, so only as often as ages.ts says. */
+import { withoutDrain } from '../drain.ts'
 import { markerPages } from '../pages.ts'
 import { keys } from '../resources.ts'
 import { resourceTag } from '../tags.ts'
@@ -92,5 +93,5 @@ async function readSettings(reading: Reading, record: ListenerRecord, signal: Ab
  * the same breath.
  */
 function assumedTags({ tags }: LoadBalancerRecord, { listener }: ListenerRecord, at: number): Aged<Words> {
-  return { at, value: { ...tags?.value, [resourceTag]: keys.listener(listener.port) } }
+  return { at, value: { ...withoutDrain(tags?.value ?? {}), [resourceTag]: keys.listener(listener.port) } }
 }

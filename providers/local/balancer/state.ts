@@ -153,7 +153,10 @@ function retirement(state: BalancerState, frontend: ReturnType<typeof frontendsO
   const { address, protocol, port, keep } = frontend
   const listener = state.listeners[frontend.listener]
   const group = listener && state.targetGroups[listener.request.spec.targetGroup]
-  return { address, protocol, port, nodes: keep, until: now + (group?.request.spec.drainSeconds ?? 0) * 1000 }
+  const balancer = listener && state.loadBalancers[listener.request.spec.loadBalancer]
+  // A load balancer that is to drain before it goes is worth nothing without its connections.
+  const seconds = Math.max(group?.request.spec.drainSeconds ?? 0, balancer?.request.spec.drain?.seconds ?? 0)
+  return { address, protocol, port, nodes: keep, until: now + seconds * 1000 }
 }
 
 /** Forgets what has drained. */
