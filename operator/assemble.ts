@@ -14,8 +14,9 @@ import type { Provider } from '../providers/contract.ts'
 import { createNodePorts } from '../reconcilers/nodeports/node-ports.ts'
 import { createNodeWaves } from '../reconcilers/placement/node-waves.ts'
 import { createNodeWindow } from '../reconcilers/placement/node-window.ts'
-import { createPlacements, placementKey } from '../reconcilers/placement/placements.ts'
+import { createPlacements, placementKey, serviceKeyOf } from '../reconcilers/placement/placements.ts'
 import { desire, ownerOf } from '../reconcilers/service/desire.ts'
+import { nodesWithoutCloud } from '../reconcilers/service/notice.ts'
 import { serviceReconciler } from '../reconcilers/service/reconcile.ts'
 import { serviceWrites } from '../reconcilers/service/writes.ts'
 import { component } from '../reconcilers/words.ts'
@@ -96,6 +97,9 @@ async function work(
       for (const provider of providers) if (clouds.includes(provider.name)) provider.nodes?.(window.of(provider.name))
       for (const cloud of clouds) waves.start(cloud)
     },
+    strangersChanged() {
+      for (const { owner } of placements.all()) serviceQueue.add(serviceKeyOf(owner))
+    },
   })
   const waves = createNodeWaves({
     clock,
@@ -145,6 +149,12 @@ async function work(
     }),
     event: (service, { type, reason, message }) =>
       recorder.event(referenceTo(servicesType, service), type, reason, message),
+    notes: (service, clouds) => [
+      ...nodesWithoutCloud(window.ofNoCloud, [...around.cloudNames()]),
+      ...providers
+        .filter(({ name }) => clouds.includes(name))
+        .flatMap((provider) => provider.hints?.(service.metadata.annotations ?? {}) ?? []),
+    ],
     refused: (key) => refused.add(key),
     clock,
     observed: metrics.service(clock),

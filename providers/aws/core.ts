@@ -3,11 +3,12 @@ import type { Features, Provider } from '../contract.ts'
 import { addresses } from './addresses.ts'
 import { lower, lowerDefaults } from './lower.ts'
 import type { LowerOptions } from './lower.ts'
+import { hints } from './hints.ts'
 import { assemble, defaultNodeRuleCap, fragmentsOf } from './node-rules.ts'
 import { parameterMeanings } from './parameters.ts'
 import { listenersPerLoadBalancer } from './port-groups.ts'
 import { refine } from './refine.ts'
-import { targetHealth } from './targets.ts'
+import { targetHealth, targetNotes } from './targets.ts'
 
 export interface CoreOptions extends Partial<LowerOptions> {
   /** Rules of ours in one security group of the nodes. */
@@ -26,7 +27,7 @@ export const features: Features = {
 }
 
 type Core = Pick<Provider, 'name' | 'features' | 'ownsNode' | 'lower' | 'assemble' | 'addresses' | 'targets'> &
-  Required<Pick<Provider, 'refine' | 'fragments'>>
+  Required<Pick<Provider, 'refine' | 'fragments' | 'notes' | 'hints'>>
 
 export function awsCore({ nodeRuleCap = defaultNodeRuleCap, ...options }: CoreOptions = {}): Core {
   const lowering = { ...lowerDefaults, ...options }
@@ -40,5 +41,7 @@ export function awsCore({ nodeRuleCap = defaultNodeRuleCap, ...options }: CoreOp
     fragments: fragmentsOf,
     addresses,
     targets: targetHealth,
+    notes: targetNotes,
+    hints,
   }
 }

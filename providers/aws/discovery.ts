@@ -6,6 +6,7 @@ import { CloudError } from '../contract.ts'
 import type { TargetNode } from '../contract.ts'
 import type { AwsCloud } from './cloud.ts'
 import type { AvailabilityZone, Instance, RouteTable, SecurityGroup, Subnet } from './ec2.ts'
+import { instanceIdOf, namesOf } from './nodes.ts'
 import { pages } from './pages.ts'
 import type { SubnetWish } from './subnets.ts'
 import { chooseSubnets, required } from './subnets.ts'
@@ -29,7 +30,7 @@ export interface Discovery {
   vpcId(signal: AbortSignal): Promise<string>
   /** For a new load balancer, in the order of `named`, else by zone. Throws CloudError that names each rejected subnet. */
   subnets(wish: Omit<SubnetWish, 'clusterName'>, signal: AbortSignal): Promise<readonly Subnet[]>
-  /** The security group of each node that its rules belong into. One bad node never blocks the rest; `unresolved` says why, in words. */
+  /** The security group of each node that its rules belong into. One bad node never blocks the rest; `unresolved` names such nodes and says why. */
   nodeGroupIds(signal: AbortSignal): Promise<{ groupIds: readonly string[]; unresolved: readonly string[] }>
   /** AWS refused a subnet or a group: what is remembered may be wrong. */
   forget(): void
@@ -50,6 +51,7 @@ interface Aged<T> {
 export function createDiscovery(options: DiscoveryOptions): Discovery {
   const { cloud, now, clusterName } = options
   let instanceIds: readonly string[] = []
+  const names = new Map<string, string>()
   const instances = new Map<string, Aged<Instance | undefined>>()
   const groupTags = new Map<string, Aged<SecurityGroup>>()
   let subnets: Aged<readonly Subnet[]> | undefined
@@ -157,9 +159,25 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
     return groupIds.flatMap((id) => groupTags.get(id)?.value ?? [])
   }
 
+  async function groupsOf(found: readonly Instance[], signal: AbortSignal) {
+    const several = found.filter(({ securityGroups }) => securityGroups.length > 1)
+    const candidates = new Set(several.flatMap(({ securityGroups }) => securityGroups.map(({ groupId }) => groupId)))
+    const details = candidates.size === 0 ? [] : await tagged([...candidates].sort(), signal)
+    const groups = found.map((instance) => ({ instance, group: groupOf(instance, details, clusterName) }))
+    return {
+      groupIds: [...new Set(groups.flatMap(({ group }) => group ?? []))].sort(),
+      undecided: groups.flatMap(({ instance, group }) => (group === undefined ? [instance] : [])),
+    }
+  }
+
   return {
     nodes(nodes) {
-      instanceIds = [...new Set(nodes.flatMap(({ providerId }) => instanceIdOf(providerId) ?? []))].sort()
+      names.clear()
+      for (const { name, providerId } of nodes) {
+        const id = instanceIdOf(providerId)
+        if (id !== undefined) names.set(id, name)
+      }
+      instanceIds = [...names.keys()].sort()
     },
     vpcId,
     async subnets(wish, signal) {
@@ -174,20 +192,16 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
     },
     async nodeGroupIds(signal) {
       if (options.nodeSecurityGroups !== undefined) return { groupIds: options.nodeSecurityGroups, unresolved: [] }
-      const found = await known(signal)
-      const several = found.filter(({ securityGroups }) => securityGroups.length > 1)
-      const candidates = [
-        ...new Set(several.flatMap(({ securityGroups }) => securityGroups.map(({ groupId }) => groupId))),
-      ]
-      const details = candidates.length === 0 ? [] : await tagged(candidates.sort(), signal)
-      const groupIds = new Set<string>()
-      const unresolved = new Set<string>()
-      for (const instance of found) {
-        const group = groupOf(instance, details, clusterName)
-        if (group === undefined) unresolved.add(candidateList(instance, clusterName))
-        else groupIds.add(group)
+      const first = await groupsOf(await known(signal), signal)
+      if (first.undecided.length === 0) return { groupIds: first.groupIds, unresolved: [] }
+      // A person may have tagged a group or taken one away since it was read.
+      for (const { instanceId, securityGroups } of first.undecided) {
+        if (!young(instances.get(instanceId), unknownAgeMs)) instances.delete(instanceId)
+        for (const { groupId } of securityGroups)
+          if (!young(groupTags.get(groupId), unknownAgeMs)) groupTags.delete(groupId)
       }
-      return { groupIds: [...groupIds].sort(), unresolved: [...unresolved].sort() }
+      const { groupIds, undecided } = await groupsOf(await known(signal), signal)
+      return { groupIds, unresolved: unresolvedNodes(undecided, names, clusterName) }
     },
     forget() {
       subnets = undefined
@@ -218,15 +232,25 @@ function groupOf(
   return marked.length === 1 ? marked[0]?.groupId : undefined
 }
 
-function candidateList({ securityGroups }: Instance, clusterName: string | undefined): string {
-  if (securityGroups.length === 0) return 'the primary interface has no security group'
-  const list = securityGroups.map(({ groupId, groupName }) => `${groupId} (${groupName})`).join(', ')
-  return `the primary interface has several security groups: ${list}; tag exactly one with kubernetes.io/cluster/${clusterName ?? '<name>'} or give the setting node-security-groups`
+/** One line for all nodes with the same candidates. */
+function unresolvedNodes(
+  undecided: readonly Instance[],
+  names: ReadonlyMap<string, string>,
+  clusterName: string | undefined,
+): string[] {
+  const byCause = Map.groupBy(undecided, (instance) => candidateList(instance, clusterName))
+  return [...byCause]
+    .map(([cause, of]) => `node ${namesOf(of.map(({ instanceId }) => names.get(instanceId) ?? instanceId))}: ${cause}`)
+    .sort()
 }
 
-/** `aws:///eu-west-1a/i-0123` or `aws:////i-0123`; undefined for others, and for what is no instance (Fargate, hybrid nodes). */
-export function instanceIdOf(providerId: string): string | undefined {
-  return /^aws:\/\/.*\/(i-[0-9a-f]+)$/.exec(providerId)?.[1]
+function candidateList({ securityGroups }: Instance, clusterName: string | undefined): string {
+  if (securityGroups.length === 0) return 'the primary interface has no security group'
+  const list = securityGroups
+    .map(({ groupId, groupName }) => `${groupId} (${groupName})`)
+    .sort()
+    .join(', ')
+  return `the primary interface has several security groups: ${list}; tag exactly one with kubernetes.io/cluster/${clusterName ?? '<name>'} or give the setting node-security-groups`
 }
 
 function inVpc(vpcId: string) {

@@ -3,7 +3,7 @@
  * security groups of the nodes. Pure. Exactly the used ports are open while their rules fit under a cap; beyond it the ranges that open the
  * fewest other ports. What is new is opened before what is not wanted any more is closed, and nothing is closed that a target group still uses.
  */
-import type { Assembled, DocumentKey, Fragment, Owner, Resource, Step } from '../contract.ts'
+import type { Assembled, DocumentKey, Fragment, Owner, Reason, Resource, Step } from '../contract.ts'
 import { nodeAccessGroupName } from './names.ts'
 import { aws, clusterOf, documentOf, keys } from './resources.ts'
 import type { NodeAccessGroupResource, NodeRulesResource, TargetGroupResource } from './resources.ts'
@@ -67,7 +67,7 @@ export function assemble(cap: number) {
       state: 'ready',
     }
     const nodeGroups = observed.map(aws).filter((resource) => resource.kind === 'node-rules')
-    const message = `${used.length} node ports do not fit into ${cap} rules of the nodes' security group: ranges are open that hold ${others} other ports; a higher node-rule-cap (and AWS quota) opens only what is used`
+    const notes = [...unresolvedNodes(observed), ...(others > 0 ? [rangesOpened(cap, others)] : [])]
     return {
       resources: [
         group,
@@ -83,9 +83,28 @@ export function assemble(cap: number) {
           }),
         ),
       ],
-      ...(others > 0 ? { notes: [{ reason: 'NodePortRangesOpened', message }] } : {}),
+      ...(notes.length > 0 ? { notes } : {}),
     }
   }
+}
+
+/** The nodes whose group has no rules of ours, because it cannot be told which one it is. */
+function unresolvedNodes(observed: readonly Resource[]): Reason[] {
+  const words = observed.flatMap((resource) => {
+    const one = aws(resource)
+    return one.kind === 'node-access-group' ? (one.observed?.unresolved ?? []) : []
+  })
+  if (words.length === 0) return []
+  const message = `no rules for ${[...new Set(words)].join('; ')}`
+  return [{ reason: 'NodeSecurityGroupUnknown', message }]
+}
+
+/** In steps of 1, 2, 5: the text goes to every Service, and shall not be another one with each port that comes or goes. */
+function rangesOpened(cap: number, others: number): Reason {
+  const decade = 10 ** Math.floor(Math.log10(others))
+  const atMost = [1, 2, 5, 10].map((step) => step * decade).find((step) => others <= step)
+  const message = `the node ports in use do not fit into ${cap} rules of the nodes' security group: ranges are open that hold up to ${atMost} other ports; a higher node-rule-cap (and AWS quota) opens only what is used`
+  return { reason: 'NodePortRangesOpened', message }
 }
 
 /** The fewest ranges that hold the ports, or `cap` ranges with the fewest ports that are not used (`others`). Sorted. */

@@ -35,8 +35,8 @@ export function createAwsProvider(options: AwsProviderOptions): Provider {
   async function observeDocument(document: DocumentKey, signal: AbortSignal) {
     await inventory.listed(signal)
     await confirmGroups(document, signal)
-    const { groupIds } = await discovery.nodeGroupIds(signal)
-    return seenDocument(document, await inventory.nodeGroups(groupIds, signal), sight())
+    const { groupIds, unresolved } = await discovery.nodeGroupIds(signal)
+    return seenDocument(document, await inventory.nodeGroups(groupIds, signal), unresolved, sight())
   }
 
   /** A group that this process has deleted is gone when a later list does not show it. */

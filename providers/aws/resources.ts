@@ -152,6 +152,8 @@ export type NodeAccessGroupResource = Kind<
     vpcId: string
     /** What stands in the document: what each owner's target groups use. See fragmentOf in node-rules.ts. */
     fragments: readonly (readonly [owner: Owner & { readonly [key: string]: string }, ports: readonly string[]])[]
+    /** Nodes whose security group cannot be told, in words; see Discovery. */
+    unresolved: readonly string[]
   }
 >
 

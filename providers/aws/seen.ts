@@ -256,6 +256,7 @@ function healthCheckOf(group: TargetGroup): HealthCheckShape {
 export function seenDocument(
   document: DocumentKey,
   nodeGroups: readonly SecurityGroupRecord[],
+  unresolved: readonly string[],
   sight: Sight,
 ): (NodeAccessGroupResource | NodeRulesResource)[] {
   const { records } = sight
@@ -285,7 +286,7 @@ export function seenDocument(
         mutable: { tags: tagsOf(record) },
         id: record.group.groupId,
         state: record.deletedAt === undefined ? 'ready' : 'deleting',
-        observed: { vpcId: record.group.vpcId, fragments },
+        observed: { vpcId: record.group.vpcId, fragments, unresolved },
       }),
     ),
     ...nodeGroups.map(({ group }): NodeRulesResource => {

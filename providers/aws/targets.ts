@@ -4,6 +4,7 @@
  */
 import type { LoadBalancerSpec, Reason, Resource, TargetHealth, TargetNode } from '../contract.ts'
 import { digest } from './names.ts'
+import { instanceIdOf, isFargate, namesOf } from './nodes.ts'
 import type { Parameters } from './parameters.ts'
 import { aws } from './resources.ts'
 
@@ -11,11 +12,6 @@ import { aws } from './resources.ts'
 const targetsPerZone = 500
 const targetsPerLoadBalancer = 3000
 const targetsPerGroup = 1000
-
-/** `aws:///eu-west-1a/i-0123456789abcdef0` -> `i-0123456789abcdef0`; undefined for Fargate and for what is no instance. */
-export function instanceIdOf(providerId: string): string | undefined {
-  return /^aws:\/\/.*?\/?(i-[a-z0-9-]+)$/.exec(providerId)?.[1]
-}
 
 /** Instance ids, sorted, for a load balancer with so many target groups. */
 export function chooseTargets(
@@ -51,23 +47,41 @@ export function chooseTargets(
   return {
     targets: [...new Set(chosen.map(({ id }) => id))].sort(),
     notes: [
-      ...strangers(found.filter(({ id }) => id === undefined).map(({ name }) => name)),
-      ...(chosen.length < named.length ? [limited(chosen.length, named.length, policy)] : []),
+      ...strangers(nodes.filter(({ providerId }) => instanceIdOf(providerId) === undefined && !isFargate(providerId))),
+      ...(chosen.length < named.length ? [limited(chosen.length, policy)] : []),
     ],
   }
 }
 
-function strangers(names: readonly string[]): Reason[] {
-  if (names.length === 0) return []
-  const shown = names.toSorted().slice(0, 10).join(', ') + (names.length > 10 ? ` and ${names.length - 10} more` : '')
-  const message = `no traffic for ${shown}: spec.providerID names no EC2 instance (aws:///<zone>/i-...)`
+function strangers(nodes: readonly TargetNode[]): Reason[] {
+  if (nodes.length === 0) return []
+  const message = `no traffic for node ${namesOf(nodes.map(({ name }) => name))}: spec.providerID names no EC2 instance (aws:///<zone>/i-...)`
   return [{ reason: 'NodeWithoutInstance', message }]
 }
 
-function limited(count: number, all: number, policy: LoadBalancerSpec['policy']): Reason {
+/** Without numbers that change with every node. */
+function limited(count: number, policy: LoadBalancerSpec['policy']): Reason {
   const local = policy === 'Local' ? '; with externalTrafficPolicy Local, Pods on the others get no traffic' : ''
-  const message = `${count} of ${all} nodes are targets, as many as AWS (or max-targets) allows for the ports of this Service${local}`
+  const message = `only ${count} nodes are targets, as many as AWS (or max-targets) allows for the ports of this Service${local}`
   return { reason: 'TargetsLimited', message }
+}
+
+/** Nodes whose instance AWS did not take as a target, by name. */
+export function targetNotes(observed: readonly Resource[], nodes: readonly TargetNode[]): Reason[] {
+  const refused = new Set(
+    observed.flatMap((resource) => {
+      const group = aws(resource)
+      if (group.kind !== 'target-group' || group.state === 'deleting') return []
+      return (group.observed?.refused ?? []).map(({ target }) => target.slice(0, target.lastIndexOf(':')))
+    }),
+  )
+  const named = nodes.flatMap(({ name, providerId }) => {
+    const id = instanceIdOf(providerId)
+    return id !== undefined && refused.has(id) ? [`${name} (${id})`] : []
+  })
+  if (named.length === 0) return []
+  const message = `no traffic for node ${namesOf(named)}: AWS does not take the instance as a target; it has to exist, run, and be in the VPC of the load balancer. AWS's words stand in the LoadBalancer object`
+  return [{ reason: 'InstanceRefused', message }]
 }
 
 /** By node: healthy where every target group says so, draining where every one does. */

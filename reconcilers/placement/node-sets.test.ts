@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Node } from '../../kube/objects.ts'
 import { createVirtualClock } from '../../kube/virtual-clock.ts'
-import { isEligible, nodeSets, selectNodes } from './node-sets.ts'
+import { isEligible, nodeSets, nodesOfNoCloud, selectNodes } from './node-sets.ts'
 import { createNodeWindow } from './node-window.ts'
 
 const clouds = ['a', 'b'].map((name) => ({ name, ownsNode: (id: string) => id.startsWith(`${name}://`) }))
@@ -61,6 +61,18 @@ describe('nodes by cloud', () => {
     assert.deepEqual(names(nodes, 'b'), ['n2', 'n3'])
   })
 
+  test('of no cloud: without a providerID or with a foreign one, unless excluded, labelled, or not introduced yet', () => {
+    const nodes = [
+      node('own'),
+      node('foreign', { id: 'c://x' }),
+      node('bare', { id: '' }),
+      node('out', { id: '', labels: { [exclude]: '' } }),
+      node('nobody', { id: '', labels: { 'roadstead.dev/cloud': '' } }),
+      node('new', { id: '', taint: 'node.cloudprovider.kubernetes.io/uninitialized' }),
+    ]
+    assert.deepEqual(nodesOfNoCloud(nodes, clouds), ['bare', 'foreign'])
+  })
+
   test('when all are excluded the last ones that exist stay, after a restart all of the cloud', () => {
     const out = (name: string) => node(name, { labels: { [exclude]: '' } })
     const last = nodeSets([out('n1'), node('n2')], clouds, undefined)
@@ -80,6 +92,7 @@ test('changes within the window are one change, and a change that changes nothin
     nodes: () => nodes,
     clouds,
     changed: (changed) => told.push(changed),
+    strangersChanged: () => told.push(['none']),
   })
   window.take()
   assert.deepEqual(told.splice(0), [['a', 'b']])
@@ -97,6 +110,12 @@ test('changes within the window are one change, and a change that changes nothin
   window.noticed()
   await clock.advance(2000)
   assert.deepEqual(told, [])
+  nodes = [...nodes, node('bare', { id: '' })]
+  window.noticed()
+  await clock.advance(2000)
+  window.noticed()
+  await clock.advance(2000)
+  assert.deepEqual([told, window.ofNoCloud], [[['none']], ['bare']])
   assert.equal(clock.pending, 0)
 })
 

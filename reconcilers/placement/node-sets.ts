@@ -62,6 +62,19 @@ export function cloudOfNode(node: Node, clouds: readonly CloudOfNodes[]): string
   return clouds.find((cloud) => cloud.ownsNode(node.spec?.providerID ?? ''))?.name
 }
 
+/** Names of nodes that may receive traffic and belong to no cloud, sorted; without those that a cloud is still about to introduce. */
+export function nodesOfNoCloud(nodes: Iterable<Node>, clouds: readonly CloudOfNodes[]): string[] {
+  return [...nodes]
+    .filter((node) => cloudOfNode(node, clouds) === undefined && isEligible(node) && !isUninitialized(node))
+    .map(({ metadata }) => metadata.name ?? '')
+    .sort()
+}
+
+/** A cloud controller has yet to write the providerID (k8s.io/cloud-provider). */
+function isUninitialized(node: Node): boolean {
+  return (node.spec?.taints ?? []).some(({ key }) => key === 'node.cloudprovider.kubernetes.io/uninitialized')
+}
+
 /** Whether a node may receive traffic. */
 export function isEligible(node: Node): boolean {
   if (node.metadata.deletionTimestamp !== undefined) return false

@@ -6,12 +6,14 @@ import type { Clock } from '../../kube/clock.ts'
 import type { Node } from '../../kube/objects.ts'
 import type { Json, TargetNode } from '../../providers/contract.ts'
 import { jsonEqual } from '../../providers/json-equal.ts'
-import { nodeSets, selectNodes } from './node-sets.ts'
+import { nodeSets, nodesOfNoCloud, selectNodes } from './node-sets.ts'
 import type { CloudOfNodes, NodeSets } from './node-sets.ts'
 
 export interface NodeWindow {
   /** The targets of a cloud as of the last window; with a selector, those it selects. An unchanged set is the same array. */
   of(cloud: string, selector?: Readonly<Record<string, string>>): readonly TargetNode[]
+  /** Names of nodes that no cloud owns, as of the last window. */
+  readonly ofNoCloud: readonly string[]
   /** Call on every node event. */
   noticed(): void
   /** A change has been noticed and is not taken yet. */
@@ -28,9 +30,13 @@ export interface NodeWindowOptions {
   nodes: () => Iterable<Node>
   clouds: readonly CloudOfNodes[]
   changed: (clouds: string[]) => void
+  /** The nodes of no cloud are others. */
+  strangersChanged?: () => void
 }
 
-export function createNodeWindow({ clock, windowMs, nodes, clouds, changed }: NodeWindowOptions): NodeWindow {
+export function createNodeWindow(options: NodeWindowOptions): NodeWindow {
+  const { clock, windowMs, nodes, clouds, changed } = options
+  let ofNoCloud: readonly string[] = []
   let sets: NodeSets | undefined
   let cancel: (() => void) | undefined
   /** Labels that a selector has asked for. */
@@ -47,6 +53,10 @@ export function createNodeWindow({ clock, windowMs, nodes, clouds, changed }: No
       [...after].map(([cloud, set]) => [cloud, differing.includes(cloud) ? set : (before?.get(cloud) ?? set)]),
     )
     if (differing.length > 0) changed(differing)
+    const strangers = nodesOfNoCloud(nodes(), clouds)
+    if (strangers.join() === ofNoCloud.join()) return
+    ofNoCloud = strangers
+    options.strangersChanged?.()
   }
   return {
     of(cloud, selector) {
@@ -66,6 +76,9 @@ export function createNodeWindow({ clock, windowMs, nodes, clouds, changed }: No
     },
     noticed() {
       cancel ??= clock.after(windowMs, take)
+    },
+    get ofNoCloud() {
+      return ofNoCloud
     },
     get collecting() {
       return cancel !== undefined

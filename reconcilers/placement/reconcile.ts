@@ -102,7 +102,11 @@ async function provision(
     inEffect: inEffect && look.kind === 'looked',
     waiting: look.waiting,
     nodes: spec.nodes,
-    notes: [...(lowered.notes ?? []), ...documents.notes(spec.owner)],
+    notes: [
+      ...(lowered.notes ?? []),
+      ...(provider.notes?.(look.observed, spec.nodes) ?? []),
+      ...documents.notes(spec.owner),
+    ],
   })
   if (outcome.state === 'Ready') placement.settled = { base, nodes: spec.nodes }
   return wait(deps, placement, outcome, look.graceMs)

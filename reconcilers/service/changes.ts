@@ -4,6 +4,7 @@
  */
 import type { LoadBalancerStatus } from '../../crds/load-balancer.ts'
 import type { Condition } from '../../kube/objects.ts'
+import type { Reason } from '../../providers/contract.ts'
 import { conditionOf } from '../conditions.ts'
 import type { Finding } from '../conditions.ts'
 import type { Outcome } from '../placement/outcome.ts'
@@ -27,6 +28,11 @@ export function statusEvents(
     ...progressEvents(before, findings, clouds),
     ...targetEvents(before, findings),
   ]
+}
+
+/** What people should know since now. */
+export function noticeEvents(notes: readonly Reason[]): EventText[] {
+  return notes.map(({ reason, message }) => ({ type: 'Warning', reason, message }))
 }
 
 /** Failures that our own record does not show yet. What every cloud refuses alike is told once, by the condition Accepted. */

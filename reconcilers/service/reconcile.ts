@@ -12,10 +12,11 @@ import type { NodePorts } from '../nodeports/node-ports.ts'
 import { placementKey } from '../placement/placements.ts'
 import type { Outcome } from '../placement/outcome.ts'
 import type { Placement, Placements } from '../placement/placements.ts'
-import { cloudEvents, releasingEvents, statusEvents } from './changes.ts'
+import { cloudEvents, noticeEvents, releasingEvents, statusEvents } from './changes.ts'
 import type { EventText } from './changes.ts'
 import { ownerOf } from './desire.ts'
 import type { Desire } from './desire.ts'
+import { freshNotes } from './notice.ts'
 import { refusedStatus, releasingStatus, statusOf } from './status.ts'
 import type { CloudView } from './status.ts'
 import type { serviceWrites } from './writes.ts'
@@ -34,6 +35,8 @@ export interface ServiceDeps {
   nodePorts: NodePorts
   writes: ReturnType<typeof serviceWrites>
   event: (service: Service, text: EventText) => void
+  /** What people should know of a Service in these clouds, beside what a look finds. */
+  notes: (service: Service, clouds: readonly string[]) => readonly Reason[]
   /** A Service is refused for a reason that other Services may lift (limits, pools). */
   refused: (serviceKey: string, reasons: readonly Reason[]) => void
   clock: Clock
@@ -198,6 +201,10 @@ async function publish(
     clouds,
     missingClouds: desire.missingClouds,
     previous,
+    notes: deps.notes(
+      service,
+      clouds.map(({ cloud }) => cloud),
+    ),
   })
   const leavingStatus = leaving.map(({ cloud }) => ({
     cloud,
@@ -218,6 +225,8 @@ async function publish(
   const written = await deps.writes.status(service, view.findings, view.ingress, signal)
   const changed = placements.some((one) => one.outcome?.state === 'Ready' && one.changed)
   if (written || changed) for (const text of statusEvents(before, view.findings, clouds)) deps.event(service, text)
+  const fresh = written ? freshNotes(before, view.findings, view.notes) : []
+  for (const text of noticeEvents(fresh)) deps.event(service, text)
   const first = (service.status?.loadBalancer?.ingress ?? []).length === 0 && view.ingress.length > 0
   if (written && first)
     deps.observed?.provisioned?.(

@@ -10,6 +10,7 @@ import { conditionOf } from '../conditions.ts'
 import type { Finding } from '../conditions.ts'
 import type { Outcome } from '../placement/outcome.ts'
 import { conditionTypes } from '../words.ts'
+import { noticeOf, notesOf } from './notice.ts'
 
 export interface CloudView {
   cloud: string
@@ -25,11 +26,15 @@ export interface StatusInput {
   missingClouds: readonly string[]
   /** The LoadBalancer object's status as it stands. */
   previous: LoadBalancerStatus | undefined
+  /** What people should know beside what the clouds found. */
+  notes: readonly Reason[]
 }
 
 export interface ServiceView {
   ingress: LoadBalancerIngress[]
   findings: Finding[]
+  /** What the condition Notice is made of. */
+  notes: Reason[]
   /** Without lastChangeTime. */
   loadBalancer: Omit<LoadBalancerStatus, 'lastChangeTime'>
 }
@@ -38,18 +43,20 @@ export interface ServiceView {
 export function statusOf(input: StatusInput): ServiceView {
   const { service, clouds, previous } = input
   const placements = clouds.map(({ cloud, outcome }) => placementStatus(cloud, outcome, previousOf(previous, cloud)))
+  const notes = notesOf(clouds, input.notes)
   const findings = [
     accepted(input),
     ...serving(input, placements),
     ...trafficPolicy(input),
     ...portsError(input),
-    ...notice(input),
+    ...noticeOf(clouds, notes, conditionOf(service.status?.conditions, conditionTypes.notice)),
   ]
   const ready = findings.find(({ type }) => type === conditionTypes.ready)
   const programmed = findings.find(({ type }) => type === conditionTypes.programmed)
   return {
     ingress: ingressOf(input, placements),
     findings,
+    notes,
     loadBalancer: {
       service: { name: service.metadata.name ?? '', uid: service.metadata.uid ?? '' },
       className: input.className,
@@ -181,24 +188,6 @@ function portsError({ clouds }: StatusInput): Finding[] {
   const message = errors.map(({ protocol, port, error }) => `${protocol} ${port}: ${error}`).join('; ')
   const reason = mixed ? 'LoadBalancerMixedProtocolNotSupported' : 'PortsNotProvisioned'
   return [{ type: conditionTypes.portsError, status: 'True', reason, message }]
-}
-
-/** What was noted last stays while a cloud has not answered. */
-function notice({ service, clouds }: StatusInput): Finding[] {
-  const type = conditionTypes.notice
-  const standing = conditionOf(service.status?.conditions, type)
-  if (standing && clouds.some(({ outcome }) => outcome === undefined)) {
-    return [{ type, status: standing.status, reason: standing.reason, message: standing.message }]
-  }
-  const notes = clouds.flatMap(({ cloud, outcome }) =>
-    (outcome?.notes ?? []).map(({ reason, message }) => ({
-      reason,
-      message: clouds.length === 1 ? message : `${cloud}: ${message}`,
-    })),
-  )
-  const [first] = notes
-  if (first === undefined) return []
-  return [{ type, status: 'True', reason: first.reason, message: notes.map(({ message }) => message).join('; ') }]
 }
 
 function failedPorts(outcome: Outcome | undefined) {
