@@ -239,10 +239,6 @@ export interface Provider {
   readonly notes?: (observed: readonly Resource[], nodes: readonly TargetNode[]) => readonly Reason[]
   /** Pure. What annotations of this cloud's other controllers on a Service of ours are called here. */
   readonly hints?: (annotations: Readonly<Record<string, string>>) => readonly Reason[]
-  /** Pure. What people should know of what was observed: a node that the cloud does not take. The same text as long as it is the same matter. */
-  readonly notes?: (observed: readonly Resource[], nodes: readonly TargetNode[]) => readonly Reason[]
-  /** Pure. What annotations of this cloud's other controllers on a Service of ours are called here. */
-  readonly hints?: (annotations: Readonly<Record<string, string>>) => readonly Reason[]
   /** Pure. Health of the targets by node name, given what was observed; `nodes` for clouds that know their machines by other names. */
   targets(observed: readonly Resource[], nodes: readonly TargetNode[]): readonly TargetHealth[]
 }

@@ -23,6 +23,7 @@ const timing: Timing = {
   initialHealthMs: 10_000,
   releaseMs: 5000,
   interfaceMs: 15_000,
+  capacityMs: 0,
   elbLagMs: 1500,
   ec2LagMs: 1500,
 }

@@ -213,6 +213,9 @@ export const answers: Reading = {
   createLoadBalancer: loadBalancers,
   describeLoadBalancerAttributes: attributes,
   modifyLoadBalancerAttributes: attributes,
+  describeCapacityReservation: z.object({
+    minimumLoadBalancerCapacity: z.object({ capacityUnits: z.number().optional() }).optional(),
+  }),
   describeListeners: listeners,
   createListener: listeners,
   modifyListener: listeners,

@@ -41,6 +41,8 @@ export const actions: Readonly<Record<Action, ActionFacts>> = {
   describeLoadBalancerAttributes: elb('elb-read'),
   createLoadBalancer: elb('elb-write'),
   modifyLoadBalancerAttributes: elb('elb-write'),
+  describeCapacityReservation: elb('elb-read'),
+  modifyCapacityReservation: elb('elb-write'),
   setIpAddressType: elb('elb-write'),
   setSecurityGroups: elb('elb-write'),
   setSubnets: elb('elb-write'),

@@ -162,6 +162,20 @@ export interface Elbv2 {
     input: { loadBalancerArn: string; attributes: readonly KeyValue[] },
     signal: AbortSignal,
   ) => Promise<{ attributes: readonly KeyValue[] }>
+  /** The units that were asked for last, also while AWS still provides them. */
+  describeCapacityReservation: (
+    input: { loadBalancerArn: string },
+    signal: AbortSignal,
+  ) => Promise<{ minimumLoadBalancerCapacity?: { capacityUnits?: number | undefined } | undefined }>
+  /** One of both. Of an active load balancer without TLS listeners, while no other request is pending. */
+  modifyCapacityReservation: (
+    input: {
+      loadBalancerArn: string
+      minimumLoadBalancerCapacity?: { capacityUnits: number }
+      resetCapacityReservation?: boolean
+    },
+    signal: AbortSignal,
+  ) => Promise<void>
   setIpAddressType: (
     input: { loadBalancerArn: string; ipAddressType: IpAddressType },
     signal: AbortSignal,

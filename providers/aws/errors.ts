@@ -66,6 +66,11 @@ const meanings: Readonly<Record<string, Meaning>> = {
   ),
   TokenProviderError: of('unavailable', 'NoCredentials'),
 
+  InsufficientCapacity: of('quota', 'InsufficientCapacity', 'ask for fewer units, or wait until the zones have more'),
+  CapacityUnitsLimitExceeded: quota('Reserved Network Load Balancer Capacity Units'),
+  CapacityDecreaseRequestLimitExceeded: of('quota', 'CapacityDecreaseLimit', 'AWS allows two decreases a day'),
+  CapacityDecreaseRequestsLimitExceeded: of('quota', 'CapacityDecreaseLimit', 'AWS allows two decreases a day'),
+
   DuplicateLoadBalancerName: of('conflict'),
   DuplicateTargetGroupName: of('conflict'),
   DuplicateListener: of('conflict'),
@@ -75,6 +80,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
 
   ResourceInUse: of('in-use'),
   DependencyViolation: of('in-use'),
+  CapacityReservationPending: of('in-use', 'CapacityReservationPending', 'AWS still works on the last request'),
   'InvalidGroup.InUse': of('in-use'),
 
   LoadBalancerNotFound: of('not-found'),

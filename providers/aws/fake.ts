@@ -7,6 +7,7 @@ import type { Action, AwsCloud } from './cloud.ts'
 import { actions, everyAction } from './cloud.ts'
 import { createAccount } from './fake/account.ts'
 import type { Account, AccountOptions, Sync } from './fake/account.ts'
+import { capacityActions } from './fake/capacity.ts'
 import { createFaults } from './fake/faults.ts'
 import type { Call, Faults } from './fake/faults.ts'
 import { listenerActions } from './fake/listeners.ts'
@@ -54,6 +55,7 @@ export function createFakeAws(options: FakeAwsOptions = {}): FakeAws {
   let calls: Call[] = []
   const sync: Sync<Action> = {
     ...loadBalancerActions(account),
+    ...capacityActions(account),
     ...targetGroupActions(account),
     ...targetActions(account),
     ...listenerActions(account),

@@ -118,6 +118,7 @@ async function everything(record: (request: Request, action: Action) => void): P
   const certificate = (name: string) => `arn:aws:acm:eu-central-1:111122223333:certificate/${name}`
   const tls = { 'tls-ports': '443', 'tls-certificates': `${certificate('a')},${certificate('b')}` }
   const subnets = (ids: readonly string[]) => ({ subnets: ids.join(',') })
+  const tcp: SpecChanges['ports'] = [{ name: '', protocol: 'TCP', port: 80, nodePort: 30_080 }]
   const lives: readonly SpecChanges[] = [
     { drainSeconds: 30, parameters: { ...tls, ...subnets(base.publicSubnetIds.slice(0, 2)), tags: 'team=shop' } },
     { families: ['IPv4', 'IPv6'], parameters: { ...subnets(base.publicSubnetIds), 'cross-zone': 'true' } },
@@ -132,7 +133,10 @@ async function everything(record: (request: Request, action: Action) => void): P
       parameters: { ...tls, 'tls-certificates': certificate('a'), 'private-link-rules': 'off' },
       sourceRanges: ['10.0.0.0/8'],
     },
-    { ports: [{ name: '', protocol: 'TCP', port: 80, nodePort: 30_080 }] },
+    { ports: tcp },
+    // In place: what carries UDP is replaced.
+    { ports: tcp, families: ['IPv4', 'IPv6'], parameters: { 'capacity-units': '3000' } },
+    { ports: tcp, parameters: subnets(base.publicSubnetIds.slice(0, 2)) },
     { scheme: 'internal' },
   ]
   for (const changes of lives) {

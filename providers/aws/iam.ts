@@ -35,6 +35,7 @@ const bindings: Readonly<Record<Write, Binding>> = {
   createListener: 'made',
   createSecurityGroup: 'made in a VPC',
   modifyLoadBalancerAttributes: 'changed',
+  modifyCapacityReservation: 'changed',
   setIpAddressType: 'changed',
   setSecurityGroups: 'changed',
   setSubnets: 'changed',

@@ -41,7 +41,7 @@ export function lower(spec: LoadBalancerSpec, options: LowerOptions = lowerDefau
   if (!parsed.ok) return { kind: 'unsupported', reasons: parsed.reasons }
   const parameters = parsed.value
   const grouped = portGroups(spec.ports, parameters)
-  const reasons = [...grouped.reasons, ...refusals(spec, parameters)]
+  const reasons = [...grouped.reasons, ...refusals(spec, parameters, grouped.groups)]
   if (reasons.length > 0) return { kind: 'unsupported', reasons }
 
   const extra = { ...options.tags, ...parameters.tags }
@@ -135,6 +135,7 @@ function loadBalancer(
       ipv6Addresses,
       sourceNat,
       sourceNatPrefixes,
+      ...(parameters.capacityUnits === undefined ? {} : { capacityUnits: parameters.capacityUnits }),
       securityGroups: [...ownGroup, ...access].sort(),
       ...(privateLinkRules ? { privateLinkRules } : {}),
       ...(attributes ? { attributes } : {}),
@@ -143,6 +144,7 @@ function loadBalancer(
         attributes: all,
         early: parameters.earlyAddress ?? false,
         sourceNatPrefixes,
+        capacityUnits: parameters.capacityUnits ?? 0,
       }),
     },
     state: 'ready',

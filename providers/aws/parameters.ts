@@ -31,6 +31,7 @@ export interface Parameters {
   idleTimeoutSeconds?: number
   accessLogs?: { bucket: string; prefix: string }
   deletionProtection?: boolean
+  capacityUnits?: number
   tags?: Tags
   maxTargets?: number
   earlyAddress?: boolean
@@ -142,6 +143,11 @@ const vocabulary: Readonly<Record<string, Word>> = {
     },
   },
   'deletion-protection': flag('AWS refuses to delete the load balancer', (v, p) => (p.deletionProtection = v)),
+  'capacity-units': {
+    meaning:
+      'capacity units (LCU) that AWS reserves, 1 to 999999; not with TLS listeners, and it costs money while it stands',
+    read: (value, into) => whole(value, 1, 999_999, (n) => (into.capacityUnits = n)),
+  },
   tags: pairs(
     'further tags on everything that is made: key=value, separated by commas',
     /^(?!aws:|roadstead\.dev\/)[\p{L}\p{N} _.:/+@-]{1,128}$/u,

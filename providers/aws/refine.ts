@@ -3,6 +3,7 @@
  * difference. Within an object, what opens goes before what closes: authorise before revoke, register before deregister.
  */
 import type { Step } from '../contract.ts'
+import { unitsToReserve } from './capacity.ts'
 import { attributeChanges } from './attributes.ts'
 import type { AttributeKind } from './attributes.ts'
 import { drainAsTags } from './drain.ts'
@@ -43,7 +44,18 @@ export function refine(steps: readonly Step[], nodeRuleCap: number): Step[] {
     const born = atBirth(target)
     return [{ verb: 'create', resource: born }, ...changes(born, target)]
   })
-  return afterUdp(refined)
+  return reservedLast(afterUdp(refined))
+}
+
+/** AWS may lack the capacity, and does not reserve it while a TLS listener stands: nothing else waits for that. */
+function reservedLast(steps: readonly Step[]): Step[] {
+  const reserves = (step: Step) => {
+    if (step.verb !== 'update') return false
+    const [from, to] = [aws(step.from), aws(step.resource)]
+    const isBalancer = from.kind === 'load-balancer' && to.kind === 'load-balancer'
+    return isBalancer && (to.mutable.capacityUnits ?? 0) > 0 && from.mutable.capacityUnits !== to.mutable.capacityUnits
+  }
+  return [...steps.filter((step) => !reserves(step)), ...steps.filter(reserves)]
 }
 
 /** AWS makes no load balancer dual stack that has UDP listeners of IPv4 targets: that comes after the last of them has gone. */
@@ -73,7 +85,7 @@ function atBirth(target: AwsResource): AwsResource {
     case 'security-group':
       return { ...target, mutable: { ...target.mutable, rules: [] } }
     case 'load-balancer': {
-      const { attributes: _attributes, privateLinkRules: _rules, ...mutable } = target.mutable
+      const { attributes: _attributes, privateLinkRules: _rules, capacityUnits: _units, ...mutable } = target.mutable
       // Nothing of it was read; nothing but defaults stands.
       return { ...target, mutable: { ...mutable, attributes: {} } }
     }
@@ -170,6 +182,8 @@ function balancerChanges(walk: Walk, from: LoadBalancerResource, to: LoadBalance
   if (!sameItems(seen.securityGroups, want.securityGroups) || relinked) {
     walk.become({ securityGroups: want.securityGroups, ...(linkRules ? { privateLinkRules: linkRules } : {}) })
   }
+  const capacityUnits = unitsToReserve(from, to)
+  if (capacityUnits !== undefined) walk.become({ capacityUnits })
   attributes(walk, 'load-balancer', seen, want)
 }
 

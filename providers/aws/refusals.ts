@@ -1,6 +1,7 @@
 /** What a Service cannot ask of a Network Load Balancer, though each word of it is well formed. Pure. */
 import type { LoadBalancerSpec, Reason } from '../contract.ts'
 import type { Parameters } from './parameters.ts'
+import type { PortGroup } from './port-groups.ts'
 
 /** AWS needs an IPv6 prefix for source NAT and IPv6 target groups for it. */
 export function udpOverIpv6({ families, ports }: Pick<LoadBalancerSpec, 'families' | 'ports'>): boolean {
@@ -8,7 +9,7 @@ export function udpOverIpv6({ families, ports }: Pick<LoadBalancerSpec, 'familie
 }
 
 /** Wishes that AWS refuses or that contradict each other, each with what to do. */
-export function refusals(spec: LoadBalancerSpec, parameters: Parameters): Reason[] {
+export function refusals(spec: LoadBalancerSpec, parameters: Parameters, groups: readonly PortGroup[]): Reason[] {
   const { scheme, families, requestedAddresses } = spec
   const { allocationIds, privateIpv4Addresses, ipv6Addresses, sourceNatPrefixes, subnets } = parameters
   const refuse = (message: string): Reason => ({ reason: 'InvalidParameter', message })
@@ -51,6 +52,13 @@ export function refusals(spec: LoadBalancerSpec, parameters: Parameters): Reason
         ? [refuse(`${key} names ${addresses.length} for ${subnets.length} subnets; give one for each`)]
         : [],
     ),
+    ...(parameters.capacityUnits !== undefined && groups.some(({ protocol }) => protocol === 'TLS')
+      ? [
+          refuse(
+            'capacity-units: AWS reserves none for load balancers with TLS listeners; remove it, or end TLS behind',
+          ),
+        ]
+      : []),
     ...(parameters.tlsPorts !== undefined && parameters.certificates === undefined
       ? [refuse('tls-ports needs tls-certificates')]
       : []),

@@ -53,6 +53,8 @@ export type LoadBalancerResource = Kind<
     sourceNat: boolean
     /** Wanted: one per subnet as the user gave them, empty where AWS chooses. Seen: those that stand, whoever chose them. */
     sourceNatPrefixes: readonly string[]
+    /** Reserved capacity. Wanted: absent for none. Seen: absent when it was not read. */
+    capacityUnits?: number
     /** Group ids (`sg-...`) and names of groups of ours, sorted. Seen: group names where the inventory knows them, else ids. */
     securityGroups: readonly string[]
     /** SetSecurityGroups' flag; absent: not asked for. */

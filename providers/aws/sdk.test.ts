@@ -55,6 +55,12 @@ const inputs: { [A in Action]: Parameters<AwsCloud[A]>[0] } = {
     tags,
   },
   modifyLoadBalancerAttributes: { loadBalancerArn: lb, attributes: tags },
+  describeCapacityReservation: { loadBalancerArn: lb },
+  modifyCapacityReservation: {
+    loadBalancerArn: lb,
+    minimumLoadBalancerCapacity: { capacityUnits: 2750 },
+    resetCapacityReservation: false,
+  },
   setIpAddressType: { loadBalancerArn: lb, ipAddressType: 'ipv4' },
   setSecurityGroups: {
     loadBalancerArn: lb,

@@ -2,6 +2,7 @@
 import type { DocumentKey, Owner } from '../contract.ts'
 import { ownerKey } from '../contract.ts'
 import type { TargetGroup } from './elbv2.ts'
+import { standingUnits } from './capacity.ts'
 import type { Owned } from './inventory/inventory.ts'
 import { drainOf, isProtected } from './drain.ts'
 import { nodeAccessGroupName } from './names.ts'
@@ -70,6 +71,7 @@ function loadBalancer(owner: Owner, record: LoadBalancerRecord, { records }: Sig
     const holder = records.securityGroups.get(id)?.owner
     return holder !== undefined && ownerKey(holder) === ownerKey(owner)
   })
+  const capacityUnits = standingUnits(tagsOf(record), record.capacity?.value)
   const privateLink = seen.enforceSecurityGroupInboundRulesOnPrivateLinkTraffic
   return {
     kind: 'load-balancer',
@@ -84,6 +86,7 @@ function loadBalancer(owner: Owner, record: LoadBalancerRecord, { records }: Sig
       ...addressesOf(record),
       sourceNat: seen.enablePrefixForIpv6SourceNat === 'on',
       sourceNatPrefixes: seen.availabilityZones.flatMap(({ sourceNatIpv6Prefixes }) => sourceNatIpv6Prefixes ?? []),
+      ...(capacityUnits === undefined ? {} : { capacityUnits }),
       securityGroups: groups.sort(),
       ...(privateLink === undefined ? {} : { privateLinkRules: privateLink }),
       ...(attributes === undefined ? {} : { attributes: attributes.value }),

@@ -19,9 +19,10 @@ export const attributesTag = 'roadstead.dev/attributes'
 export const protectedMark = 'set, protected'
 /** Prefixes for source NAT that the user gave: without it AWS has chosen those that stand. */
 export const sourceNatTag = 'roadstead.dev/source-nat-prefixes'
+/** Units of capacity on load balancers that have or had them reserved: only those are asked for it. */
+export const capacityTag = 'roadstead.dev/capacity-units'
 /** On load balancers whose address is published before targets and listeners stand. */
 export const earlyTag = 'roadstead.dev/early-address'
-
 
 /** On load balancers: how long they stay without listeners before they are deleted, and since when they do (RFC 3339). */
 export const deleteDrainTag = 'roadstead.dev/delete-drain-seconds'
@@ -33,12 +34,13 @@ export interface MarkOptions {
   attributes?: Attributes | undefined
   early?: boolean
   sourceNatPrefixes?: readonly string[]
+  capacityUnits?: number
 }
 
 export function ownerTags(
   owner: Owner,
   key: string,
-  { extra = {}, attributes, early, sourceNatPrefixes = [] }: MarkOptions = {},
+  { extra = {}, attributes, early, sourceNatPrefixes = [], capacityUnits = 0 }: MarkOptions = {},
 ): Tags {
   const names = Object.keys(extra).sort()
   return {
@@ -52,6 +54,7 @@ export function ownerTags(
       ? { [attributesTag]: attributes['deletion_protection.enabled'] === 'true' ? protectedMark : 'set' }
       : {}),
     ...(early ? { [earlyTag]: 'true' } : {}),
+    ...(capacityUnits > 0 ? { [capacityTag]: String(capacityUnits) } : {}),
     ...(sourceNatPrefixes.length > 0 ? { [sourceNatTag]: sourceNatPrefixes.join(' ') } : {}),
   }
 }
@@ -86,7 +89,7 @@ export function keyOfTags(tags: Tags): string | undefined {
 /** What to put on and what to take off so that the wanted tags stand; tags of others stay. */
 export function tagChanges(wanted: Tags, seen: Tags): { put: Tags; remove: string[] } {
   const put = Object.fromEntries(Object.entries(wanted).filter(([key, value]) => seen[key] !== value))
-  const asked = [extraTag, attributesTag, earlyTag, sourceNatTag, deleteDrainTag, drainingSinceTag]
+  const asked = [extraTag, attributesTag, earlyTag, sourceNatTag, capacityTag, deleteDrainTag, drainingSinceTag]
   const ours = [...(seen[extraTag] ?? '').split(' '), ...asked]
   const remove = ours.filter((key) => key !== '' && seen[key] !== undefined && wanted[key] === undefined).sort()
   return { put, remove }

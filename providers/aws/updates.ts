@@ -144,6 +144,12 @@ export async function updateLoadBalancer(
       signal,
     )
   }
+  const { capacityUnits = 0 } = to
+  if ((from.capacityUnits ?? 0) !== capacityUnits) {
+    const change =
+      capacityUnits === 0 ? { resetCapacityReservation: true } : { minimumLoadBalancerCapacity: { capacityUnits } }
+    await cloud.modifyCapacityReservation({ loadBalancerArn, ...change }, signal)
+  }
   const attributes = changed(from.attributes, to.attributes)
   if (attributes.length > 0) await cloud.modifyLoadBalancerAttributes({ loadBalancerArn, attributes }, signal)
 }

@@ -27,9 +27,17 @@ export interface LoadBalancerState {
   securityGroups: readonly string[]
   enforcePrivateLink: OnOff | undefined
   prefixForSourceNat: OnOff
+  capacity: CapacityState
   attributes: Attributes
   tags: Attributes
   createdAt: number
+}
+
+/** Reserved units, when that was asked for, and when it was decreased. */
+export interface CapacityState {
+  units: number
+  changedAt: number
+  decreasedAt: readonly number[]
 }
 
 export interface TargetGroupState {
@@ -111,6 +119,8 @@ export interface Timing {
   releaseMs: number
   /** Interfaces of a deleted load balancer hold their security groups for so long. */
   interfaceMs: number
+  /** A request for reserved capacity is pending for so long. */
+  capacityMs: number
   /** Describe calls may be behind by up to so much. */
   elbLagMs: number
   ec2LagMs: number
@@ -122,6 +132,7 @@ export const instant: Timing = {
   initialHealthMs: 0,
   releaseMs: 0,
   interfaceMs: 0,
+  capacityMs: 0,
   elbLagMs: 0,
   ec2LagMs: 0,
 }
@@ -132,6 +143,7 @@ export const realistic: Timing = {
   initialHealthMs: 90_000,
   releaseMs: 10_000,
   interfaceMs: 120_000,
+  capacityMs: 3_600_000,
   elbLagMs: 2000,
   ec2LagMs: 5000,
 }

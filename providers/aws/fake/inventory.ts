@@ -25,6 +25,7 @@ export function inventoryOf(account: Account, seeded: ReadonlySet<string>): stri
         arn: '',
         dnsName: '',
         createdAt: 0,
+        capacity: rest.capacity.units,
         attributes: sorted(rest.attributes),
         tags: sorted(rest.tags),
         securityGroups: rest.securityGroups.map(groupName),

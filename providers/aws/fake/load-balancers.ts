@@ -157,6 +157,7 @@ function create(account: Account, input: Parameters<Actions['createLoadBalancer'
     enforcePrivateLink: securityGroups.length > 0 ? 'on' : undefined,
     attributes: defaultsOf(loadBalancerAttributes),
     tags,
+    capacity: { units: 0, changedAt: -Infinity, decreasedAt: [] },
     createdAt: account.now(),
   }
   account.loadBalancers.put(state.arn, state)

@@ -5,6 +5,8 @@ import { cloudErrorOf } from '../errors.ts'
 export type RefusalCode =
   | 'ALPNPolicyNotSupported'
   | 'AllocationIdNotFound'
+  | 'CapacityDecreaseRequestLimitExceeded'
+  | 'CapacityReservationPending'
   | 'CertificateNotFound'
   | 'DependencyViolation'
   | 'DuplicateListener'

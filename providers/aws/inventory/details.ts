@@ -3,6 +3,7 @@
  * so that it stays at two calls a Service; ages.ts says which.
  */
 import { drainOf } from '../drain.ts'
+import { capacityTag } from '../tags.ts'
 import { halvesDue, healthDue } from './ages.ts'
 import { alike, mergeHealth, takeHealth } from './health.ts'
 import { readListenerDetails, readListeners } from './listeners.ts'
@@ -28,6 +29,8 @@ export async function readDetails(reading: Reading, owned: Standing, signal: Abo
     ...loadBalancers.map(async (record) => {
       if (record.listeners === undefined || due.detail) await readListeners(reading, record, signal)
       await readListenerDetails(reading, record, due.settings, signal)
+      const reserves = record.tags?.value[capacityTag] !== undefined
+      if (reserves && (record.capacity === undefined || due.settings)) await readCapacity(reading, record, signal)
     }),
     ...targetGroups
       .filter(({ health }) => health === undefined || due.detail)
@@ -38,6 +41,18 @@ export async function readDetails(reading: Reading, owned: Standing, signal: Abo
       if (unread || due.settings) await readSettings(reading, record, signal)
     }),
   ])
+}
+
+/** Beyond the halves, and only of load balancers that once asked for capacity. */
+async function readCapacity(reading: Reading, record: LoadBalancerRecord, signal: AbortSignal): Promise<void> {
+  const at = reading.now()
+  const { loadBalancerArn } = record.loadBalancer
+  try {
+    const answer = await reading.cloud.describeCapacityReservation({ loadBalancerArn }, signal)
+    record.capacity = { at, value: answer.minimumLoadBalancerCapacity?.capacityUnits ?? 0 }
+  } catch (error) {
+    vanished(error, record, 'loadBalancers', reading)
+  }
 }
 
 /** The halves whose turn it is; none while listeners or targets of something are unread, which are then read anyway. */

@@ -72,6 +72,7 @@ export function loadBalancerWrites(cloud: AwsCloud, records: Records, now: () =>
           owner: ownerOfTags(tags),
           listeners: { at, value: new Map() },
           attributes: { at, value: {} },
+          capacity: { at, value: 0 },
         })
       }
       return answer
@@ -79,6 +80,12 @@ export function loadBalancerWrites(cloud: AwsCloud, records: Records, now: () =>
     modifyLoadBalancerAttributes: onLoadBalancer(cloud.modifyLoadBalancerAttributes, (record, { attributes }) => {
       record.attributes = patched(record.attributes, attributes, now())
     }),
+    modifyCapacityReservation: onLoadBalancer(
+      cloud.modifyCapacityReservation,
+      (record, { minimumLoadBalancerCapacity }) => {
+        record.capacity = { at: now(), value: minimumLoadBalancerCapacity?.capacityUnits ?? 0 }
+      },
+    ),
     setIpAddressType: onLoadBalancer(cloud.setIpAddressType, (record, { ipAddressType }) => {
       record.loadBalancer = { ...record.loadBalancer, ipAddressType }
     }),

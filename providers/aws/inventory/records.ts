@@ -40,6 +40,8 @@ export interface ListenerRecord extends Life {
 export interface LoadBalancerRecord extends Life, Mark {
   loadBalancer: LoadBalancer
   listeners: Aged<Map<string, ListenerRecord>> | undefined
+  /** Reserved units; read only where tags say that some were asked for. */
+  capacity?: Aged<number>
   attributes: Aged<Words> | undefined
 }
 
