@@ -1,6 +1,6 @@
 /**
  * The schemas of the built-in kinds, read from definitions.json: the component schemas of a kube-apiserver v1.36 OpenAPI v3 document
- * (Apache-2.0, The Kubernetes Authors), cut to the kinds served here.
+ * (Apache-2.0, The Kubernetes Authors), cut to the kinds served here by scripts/record-openapi.ts.
  */
 import { readFileSync } from 'node:fs'
 import { isObject, plainText } from '../json.ts'
