@@ -1,4 +1,4 @@
-/** What people and AWS do behind the operator's back: changes by hand, quotas, missing permissions, outages, lost replies; from a seed. */
+/** What AWS does to the operator: quotas, missing permissions, outages, lost replies; from a seed. Changes by hand: simulation-drift. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { isApiError } from '../../kube/client.ts'
@@ -20,79 +20,6 @@ async function standing(options: Parameters<typeof simulate>[0] = {}) {
   await world.quiet(20_000)
   return { world, operator }
 }
-
-/** What somebody does by hand. */
-const drifts: Readonly<Record<string, (world: Simulation) => unknown>> = {
-  'a listener is deleted': ({ aws }) => {
-    const [listener] = aws.account.listeners.values()
-    return aws.cloud.deleteListener({ listenerArn: listener?.arn ?? '' }, signal)
-  },
-  'a target is deregistered': ({ aws }) => {
-    const [target] = aws.account.targets.values()
-    assert.ok(target)
-    const { targetGroupArn, id, port } = target
-    return aws.cloud.deregisterTargets({ targetGroupArn, targets: [{ id, port }] }, signal)
-  },
-  'a foreign target is registered': ({ aws }) => {
-    const [target] = aws.account.targets.values()
-    assert.ok(target)
-    const { targetGroupArn, id } = target
-    return aws.cloud.registerTargets({ targetGroupArn, targets: [{ id, port: 9 }] }, signal)
-  },
-  'the health check is changed': ({ aws }) => {
-    const [group] = aws.account.targetGroups.values()
-    return aws.cloud.modifyTargetGroup({ targetGroupArn: group?.arn ?? '', healthCheckIntervalSeconds: 30 }, signal)
-  },
-  'the rules of the load balancer are emptied': ({ aws }) => {
-    for (const group of aws.account.securityGroups.values()) {
-      if (group.tags['roadstead.dev/resource'] === 'security-group')
-        aws.account.securityGroups.put(group.groupId, { ...group, rules: [] })
-    }
-  },
-  'the rules of the nodes are emptied': ({ aws, base }) => {
-    const group = aws.account.securityGroups.get(base.nodeGroupId)
-    if (group) aws.account.securityGroups.put(group.groupId, { ...group, rules: [] })
-  },
-  'the load balancer and its listeners are deleted': ({ aws }) => {
-    const [loadBalancer] = aws.account.loadBalancers.values()
-    return aws.cloud.deleteLoadBalancer({ loadBalancerArn: loadBalancer?.arn ?? '' }, signal)
-  },
-}
-
-describe('drift', () => {
-  for (const [title, act] of Object.entries(drifts)) {
-    test(`${title}: put back within 10 minutes, and by a restart at once`, async () => {
-      const { world, operator } = await standing()
-      const before = world.inventory()
-      await act(world)
-      assert.notDeepEqual(world.inventory(), before)
-      const isHealed = () => JSON.stringify(world.inventory()) === JSON.stringify(before)
-      // Targets that drain and objects with new times are gone with time; the rest is compared as it is.
-      await world.until(isHealed, 'healed by itself', 900_000, 1000)
-      await operator.stop()
-      await act(world)
-      const second = world.start()
-      await world.until(isHealed, 'healed by a restart', 600_000, 1000)
-      await second.stop()
-    })
-  }
-
-  test('what others added stays: a rule of theirs, a tag, a listener attribute of no concern', async () => {
-    const { world, operator } = await standing()
-    const { aws, base } = world
-    const rule = { ipProtocol: 'tcp', fromPort: 22, toPort: 22, ipRanges: [{ cidrIp: '10.0.0.0/8' }] }
-    await aws.cloud.authorizeSecurityGroupIngress({ groupId: base.nodeGroupId, ipPermissions: [rule] }, signal)
-    const [loadBalancer] = aws.account.loadBalancers.values()
-    const tags = [{ key: 'cost-centre', value: '7' }]
-    await aws.cloud.addTags({ resourceArns: [loadBalancer?.arn ?? ''], tags }, signal)
-    const after = world.inventory()
-    aws.take()
-    await world.clock.advance(1_200_000)
-    assert.deepEqual(world.inventory(), after)
-    assert.equal(counted(aws.take()).mutating, 0)
-    await operator.stop()
-  })
-})
 
 describe('refusals', () => {
   const refuse = (world: Simulation, action: Parameters<typeof ofAction>[0], code: string, message: string) =>

@@ -1,5 +1,6 @@
 /** The listeners of one load balancer, and of each its certificates, attributes and tags: read one by one, so only as often as ages.ts says. */
 import { withoutDrain } from '../drain.ts'
+import { describeTagsLimit } from '../elbv2.ts'
 import { markerPages } from '../pages.ts'
 import { keys } from '../resources.ts'
 import { resourceTag } from '../tags.ts'
@@ -78,14 +79,33 @@ async function readCertificates({ cloud, now }: Reading, record: ListenerRecord,
   record.certificates = { at, value: [...new Set(value)].sort() }
 }
 
-/** Attributes and, with them, tags. */
 async function readSettings(reading: Reading, record: ListenerRecord, signal: AbortSignal): Promise<void> {
   const at = reading.now()
   const { listenerArn } = record.listener
   const { attributes } = await reading.cloud.describeListenerAttributes({ listenerArn }, signal)
   record.attributes = { at, value: wordsOf(attributes) }
-  const tags = (await readTags(reading, [listenerArn], signal)).get(listenerArn)
-  if (tags !== undefined && (record.tags?.at ?? -Infinity) <= at) record.tags = { at, value: tags }
+  if (rareDue(record.tags, record.firstSeenAt, at, reading.lookMs)) await readOldTags(reading, signal)
+}
+
+/** One call has room for the tags of many: of the listeners whose tags were read longest ago. */
+async function readOldTags(reading: Reading, signal: AbortSignal): Promise<void> {
+  const at = reading.now()
+  const all = [...reading.records.loadBalancers.values()].flatMap(({ listeners }) => [
+    ...(listeners?.value.values() ?? []),
+  ])
+  const readAt = ({ tags, firstSeenAt }: ListenerRecord) => tags?.at ?? firstSeenAt
+  const oldest = all
+    .filter((each) => each.deletedAt === undefined)
+    .toSorted((a, b) => readAt(a) - readAt(b))
+    .slice(0, describeTagsLimit)
+  const arns = oldest.map(({ listener }) => listener.listenerArn)
+  return reading.once('listenerTags', async () => {
+    const tags = await readTags(reading, arns, signal)
+    for (const record of oldest) {
+      const value = tags.get(record.listener.listenerArn)
+      if (value !== undefined && readAt(record) <= at) record.tags = { at, value }
+    }
+  })
 }
 
 /**
