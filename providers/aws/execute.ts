@@ -5,6 +5,7 @@
 import type { Step } from '../contract.ts'
 import { CloudError } from '../contract.ts'
 import { nodeAccessGroupName } from './names.ts'
+import { healthCheckFields } from './health-checks.ts'
 import { pairsOf } from './inventory/records.ts'
 import { aws } from './resources.ts'
 import type {
@@ -177,15 +178,7 @@ async function createTargetGroup(
         vpcId,
         targetType: 'instance',
         ...(ipAddressType === 'ipv4' ? {} : { ipAddressType }),
-        healthCheckProtocol: healthCheck.protocol,
-        healthCheckPort: healthCheck.port,
-        ...(healthCheck.protocol === 'TCP'
-          ? {}
-          : { healthCheckPath: healthCheck.path, matcher: { httpCode: healthCheck.codes } }),
-        healthCheckIntervalSeconds: healthCheck.intervalSeconds,
-        healthCheckTimeoutSeconds: healthCheck.timeoutSeconds,
-        healthyThresholdCount: healthCheck.healthyThreshold,
-        unhealthyThresholdCount: healthCheck.unhealthyThreshold,
+        ...healthCheckFields(healthCheck),
         tags: pairsOf(tags),
       },
       signal,

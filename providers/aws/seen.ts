@@ -3,6 +3,7 @@ import type { DocumentKey, Owner } from '../contract.ts'
 import { ownerKey } from '../contract.ts'
 import type { TargetGroup } from './elbv2.ts'
 import { standingUnits } from './capacity.ts'
+import { healthCheckOf } from './health-checks.ts'
 import type { Owned } from './inventory/inventory.ts'
 import { drainOf, isProtected } from './drain.ts'
 import { nodeAccessGroupName } from './names.ts'
@@ -18,7 +19,6 @@ import { targetKey } from './inventory/health.ts'
 import { clusterOf, keys } from './resources.ts'
 import type {
   AwsResource,
-  HealthCheckShape,
   ListenerResource,
   LoadBalancerResource,
   NodeAccessGroupResource,
@@ -239,20 +239,6 @@ function forwarding({ loadBalancers }: Records, { targetGroupArn, loadBalancerAr
 
 function forwardsTo({ listener }: ListenerRecord, arn: string): boolean {
   return listener.defaultActions.some(({ targetGroupArn }) => targetGroupArn === arn)
-}
-
-function healthCheckOf(group: TargetGroup): HealthCheckShape {
-  const http = group.healthCheckProtocol !== 'TCP'
-  return {
-    protocol: group.healthCheckProtocol,
-    port: group.healthCheckPort,
-    path: http ? (group.healthCheckPath ?? '') : '',
-    intervalSeconds: group.healthCheckIntervalSeconds,
-    timeoutSeconds: group.healthCheckTimeoutSeconds,
-    healthyThreshold: group.healthyThresholdCount,
-    unhealthyThreshold: group.unhealthyThresholdCount,
-    codes: http ? (group.matcher?.httpCode ?? '') : '',
-  }
 }
 
 /** The shared document: the group that all load balancers carry, and our rules in each group of the nodes. */

@@ -3,7 +3,8 @@
  * one does). Rules and targets are sent as differences, so that what others changed meanwhile stays.
  */
 import { CloudError } from '../contract.ts'
-import { groupIds } from './standing.ts'
+import { groupIds, missing } from './standing.ts'
+import { healthCheckFields } from './health-checks.ts'
 import type { Tools } from './standing.ts'
 import type { IpPermission } from './ec2.ts'
 import type { SubnetMapping } from './elbv2.ts'
@@ -192,21 +193,7 @@ export async function updateTargetGroup(
   const { cloud } = tools.inventory
   const { healthCheck } = to
   if (sortedFields(from.healthCheck) !== sortedFields(healthCheck)) {
-    await cloud.modifyTargetGroup(
-      {
-        targetGroupArn,
-        healthCheckProtocol: healthCheck.protocol,
-        healthCheckPort: healthCheck.port,
-        ...(healthCheck.protocol === 'TCP'
-          ? {}
-          : { healthCheckPath: healthCheck.path, matcher: { httpCode: healthCheck.codes } }),
-        healthCheckIntervalSeconds: healthCheck.intervalSeconds,
-        healthCheckTimeoutSeconds: healthCheck.timeoutSeconds,
-        healthyThresholdCount: healthCheck.healthyThreshold,
-        unhealthyThresholdCount: healthCheck.unhealthyThreshold,
-      },
-      signal,
-    )
+    await cloud.modifyTargetGroup({ targetGroupArn, ...healthCheckFields(healthCheck) }, signal)
   }
   const attributes = changed(from.attributes, to.attributes)
   if (attributes.length > 0) await cloud.modifyTargetGroupAttributes({ targetGroupArn, attributes }, signal)
@@ -274,7 +261,7 @@ export async function updateListener(
 
 function forward({ inventory }: Tools, targetGroup: string) {
   const found = inventory.targetGroupNamed(targetGroup)
-  if (found === undefined) throw new CloudError('not-found', `target group ${targetGroup} does not exist (any more)`)
+  if (found === undefined) throw missing('target group', targetGroup)
   return { type: 'forward' as const, targetGroupArn: found.group.targetGroupArn }
 }
 

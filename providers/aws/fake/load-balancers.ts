@@ -3,17 +3,16 @@
  * at first, its interfaces hold subnets' addresses and security groups, and outlive it for a while.
  */
 import type { LoadBalancer } from '../elbv2.ts'
-import { describeNamesLimit } from '../elbv2.ts'
-import { jsonEqual } from '../../json-equal.ts'
 import type { Account, LoadBalancerState, Sync } from './account.ts'
 import { elbLag, pairs } from './account.ts'
 import { defaultsOf, loadBalancerAttributes, modified } from './attributes.ts'
 import { checkStack } from './dual-stack.ts'
 import { letGo } from './links.ts'
+import { checkName, namedOnes, standing } from './named.ts'
 import { page } from './paging.ts'
 import { checkPlacement, checkReplacement } from './placement.ts'
 import type { Placement } from './placement.ts'
-import { found, demand } from './refusal.ts'
+import { found, demand, refusal } from './refusal.ts'
 import { tagged } from './tags.ts'
 
 type Actions = Sync<
@@ -37,14 +36,8 @@ export function loadBalancerActions(account: Account): Actions {
         const { items, next } = page(account, all, ({ arn }) => arn, { after: marker, size: pageSize })
         return { loadBalancers: items.map((item) => describe(account, item)), nextMarker: next }
       }
-      const asked = loadBalancerArns ?? names ?? []
-      demand(asked.length <= describeNamesLimit, 'ValidationError', 'Up to 20 load balancers can be named at once')
-      const items = asked.map((wanted) =>
-        found(
-          all.find(({ arn, name }) => (loadBalancerArns === undefined ? name : arn) === wanted),
-          'LoadBalancerNotFound',
-          `Load balancers '[${asked.join(', ')}]' not found`,
-        ),
+      const items = namedOnes(all, { arns: loadBalancerArns, names, what: 'load balancers' }, (asked) =>
+        refusal('LoadBalancerNotFound', `Load balancers '[${asked.join(', ')}]' not found`),
       )
       return { loadBalancers: items.map((item) => describe(account, item)) }
     },
@@ -127,22 +120,8 @@ function create(account: Account, input: Parameters<Actions['createLoadBalancer'
   const tags = tagged(account, input.tags)
   const prefixForSourceNat = input.enablePrefixForIpv6SourceNat ?? 'off'
   const settings = { scheme, ipAddressType, mappings: [...subnetMappings], prefixForSourceNat }
-  const same = account.loadBalancers.values().find((each) => each.name === name)
-  if (same !== undefined) {
-    const equal = jsonEqual(comparable({ ...settings, securityGroups, tags }), comparable(same))
-    demand(
-      equal,
-      'DuplicateLoadBalancerName',
-      `A load balancer with the same name '${name}' exists, but with different settings`,
-    )
-    return { loadBalancers: [describe(account, same)] }
-  }
-  const count = account.loadBalancers.values().length
-  demand(
-    count < account.quotas.loadBalancers,
-    'TooManyLoadBalancers',
-    'The maximum number of load balancers has been reached',
-  )
+  const same = standing(account.loadBalancers, name, { ...settings, securityGroups, tags }, naming(account))
+  if (same !== undefined) return { loadBalancers: [describe(account, same)] }
   const vpcId = checkPlacement(account, settings, undefined)
   checkGroups(account, securityGroups, vpcId)
   const id = account.newId(16)
@@ -164,6 +143,14 @@ function create(account: Account, input: Parameters<Actions['createLoadBalancer'
   attach(account, state)
   return { loadBalancers: [describe(account, state)] }
 }
+
+const naming = ({ quotas }: Account) => ({
+  what: 'load balancer',
+  comparable,
+  duplicate: 'DuplicateLoadBalancerName' as const,
+  quota: quotas.loadBalancers,
+  tooMany: 'TooManyLoadBalancers' as const,
+})
 
 /** Equal for equal settings, whatever the order of subnets and groups. */
 function comparable({
@@ -188,17 +175,6 @@ function comparable({
     securityGroups: [...securityGroups].sort(),
     tags,
   }
-}
-
-/** For load balancers and target groups. */
-export function checkName(name: string): void {
-  demand(name.length >= 1 && name.length <= 32, 'ValidationError', `The name '${name}' must have 1 to 32 characters`)
-  demand(
-    /^[A-Za-z0-9-]+$/.test(name),
-    'ValidationError',
-    `The name '${name}' can contain only letters, digits and hyphens`,
-  )
-  demand(!/^-|-$/.test(name), 'ValidationError', `The name '${name}' cannot begin or end with a hyphen`)
 }
 
 function checkGroups(account: Account, groups: readonly string[], vpcId: string): void {

@@ -1,15 +1,13 @@
 /** Target groups: idempotent by name and settings, bound to one load balancer, undeletable while a listener uses them and for a while after. */
 import type { HealthCheckFields, TargetGroup } from '../elbv2.ts'
-import { describeNamesLimit } from '../elbv2.ts'
 import type { JsonObject } from '../../contract.ts'
-import { jsonEqual } from '../../json-equal.ts'
 import type { Account, Sync, TargetGroupState } from './account.ts'
 import { elbLag, pairs, targetKey } from './account.ts'
 import { defaultsOf, modified, targetGroupAttributes } from './attributes.ts'
 import { isHeld, loadBalancersOf } from './links.ts'
-import { checkName } from './load-balancers.ts'
+import { checkName, namedOnes, standing } from './named.ts'
 import { page } from './paging.ts'
-import { found, demand } from './refusal.ts'
+import { found, demand, refusal } from './refusal.ts'
 import { tagged } from './tags.ts'
 
 type Actions = Sync<
@@ -28,14 +26,8 @@ export function targetGroupActions(account: Account): Actions {
     describeTargetGroups({ loadBalancerArn, targetGroupArns, names, marker, pageSize }) {
       const all = account.targetGroups.seen(elbLag(account))
       if (targetGroupArns !== undefined || names !== undefined) {
-        const asked = targetGroupArns ?? names ?? []
-        demand(asked.length <= describeNamesLimit, 'ValidationError', 'Up to 20 target groups can be named at once')
-        const items = asked.map((wanted) =>
-          found(
-            all.find(({ arn, name }) => (targetGroupArns === undefined ? name : arn) === wanted),
-            'TargetGroupNotFound',
-            'One or more target groups not found',
-          ),
+        const items = namedOnes(all, { arns: targetGroupArns, names, what: 'target groups' }, () =>
+          refusal('TargetGroupNotFound', 'One or more target groups not found'),
         )
         return { targetGroups: items.map((item) => describe(account, item)) }
       }
@@ -95,21 +87,8 @@ function create(account: Account, input: Parameters<Actions['createTargetGroup']
   demand(account.vpcs.get(vpcId) !== undefined, 'ValidationError', `The VPC ID '${vpcId}' is not found`)
   const healthCheck = checkHealthCheck(check)
   const settings = { protocol, port, vpcId, targetType, ipAddressType, healthCheck, tags: tagged(account, tags) }
-  const same = account.targetGroups.values().find((each) => each.name === name)
-  if (same !== undefined) {
-    demand(
-      jsonEqual(comparable(settings), comparable(same)),
-      'DuplicateTargetGroupName',
-      `A target group with the same name '${name}' exists, but with different settings`,
-    )
-    return { targetGroups: [describe(account, same)] }
-  }
-  const count = account.targetGroups.values().length
-  demand(
-    count < account.quotas.targetGroups,
-    'TooManyTargetGroups',
-    'The maximum number of target groups has been reached',
-  )
+  const same = standing(account.targetGroups, name, settings, naming(account))
+  if (same !== undefined) return { targetGroups: [describe(account, same)] }
   const { region } = account
   const state: TargetGroupState = {
     ...settings,
@@ -122,6 +101,14 @@ function create(account: Account, input: Parameters<Actions['createTargetGroup']
   account.targetGroups.put(state.arn, state)
   return { targetGroups: [describe(account, state)] }
 }
+
+const naming = ({ quotas }: Account) => ({
+  what: 'target group',
+  comparable,
+  duplicate: 'DuplicateTargetGroupName' as const,
+  quota: quotas.targetGroups,
+  tooMany: 'TooManyTargetGroups' as const,
+})
 
 /** Equal for equal settings. */
 function comparable(
