@@ -1,10 +1,11 @@
 /**
- * `npm run bench -- NAME [--json FILE]`: runs one benchmark, prints a table, writes {rows: [{id, value, unit}]}.
- * Figures are counts, or times of one run on a shared machine: compare ratios, not absolutes.
+ * `npm run bench -- NAME [--json FILE]`: runs one benchmark, prints a table, writes {rows: [{id, value, unit, ...}]}. Rows may have a bar; the
+ * exit code is 1 when one misses it. Figures are counts, or times of one run on a shared machine: compare ratios, not absolutes.
  */
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import type { BenchRow } from './row.ts'
+import { missed } from './row.ts'
 
 const benches: Record<string, () => Promise<{ bench: () => Promise<BenchRow[]> }>> = {
   kube: () => import('./kube.ts'),
@@ -34,10 +35,30 @@ async function main(): Promise<number> {
     const load = benches[name]
     if (load !== undefined) rows.push(...(await (await load()).bench()))
   }
-  const width = Math.max(...rows.map((row) => row.id.length))
-  for (const row of rows) console.log(`${row.id.padEnd(width)}  ${round(row.value)} ${row.unit}`)
+  for (const line of table(rows)) console.log(line)
   if (parsed.values.json !== undefined) writeFileSync(parsed.values.json, `${JSON.stringify({ rows }, null, 2)}\n`)
-  return 0
+  const short = rows.filter(missed)
+  if (short.length > 0) console.error(`bench: the bar is missed by ${short.map(({ id }) => id).join(', ')}`)
+  return short.length > 0 ? 1 : 0
+}
+
+/** A line a row; with bars where there are any. */
+function table(rows: readonly BenchRow[]): string[] {
+  const cells = rows.map((row) => [row.id, round(row.value), barOf(row), row.unit, row.others ?? ''])
+  const widths = [0, 1, 2, 3].map((column) => Math.max(...cells.map((line) => line[column]?.length ?? 0)))
+  return cells.map((line) =>
+    line
+      .map((cell, column) => (column === 1 ? cell.padStart(widths[1] ?? 0) : cell.padEnd(widths[column] ?? 0)))
+      .join('  ')
+      .trimEnd(),
+  )
+}
+
+function barOf(row: BenchRow): string {
+  const { atMost, atLeast } = row
+  if (atMost === undefined && atLeast === undefined) return ''
+  const bar = atMost === undefined ? `>= ${atLeast}` : `<= ${atMost}`
+  return missed(row) ? `${bar} MISSED` : bar
 }
 
 function round(value: number): string {

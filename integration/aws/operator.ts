@@ -14,6 +14,8 @@ export interface OperatorOptions {
   /** Further flags, after the common ones. */
   flags?: readonly string[]
   cluster?: string
+  /** Folder of compiled code that starts share, for processes that are started often; it is filled by one that ends by itself. */
+  compileCache?: string
 }
 
 export interface RunningOperator {
@@ -32,8 +34,17 @@ export interface OperatorProcess extends RunningOperator {
   usage(): { cpuMs: number; peakMiB: number }
 }
 
-/** With the flags of the Containerfile. */
-const main = new URL('../../operator/main.ts', import.meta.url).pathname
+/** Node's flags in the image: those of the Containerfile's entry point. */
+export const imageNodeFlags: readonly string[] = flagsOf(
+  readFileSync(new URL('../../Containerfile', import.meta.url), 'utf8'),
+)
+
+function flagsOf(containerfile: string): string[] {
+  const words = JSON.parse(/^ENTRYPOINT (\[.*\])$/m.exec(containerfile)?.[1] ?? '[]') as string[]
+  return words.filter((word) => word.startsWith('--'))
+}
+
+const main = new URL('../../cli/main.ts', import.meta.url).pathname
 
 function argvOf({ kubeconfig, flags = [], cluster = 'test' }: OperatorOptions): string[] {
   return [
@@ -71,9 +82,14 @@ export function startInProcess(options: OperatorOptions): RunningOperator {
 }
 
 export function startProcess(options: OperatorOptions): OperatorProcess {
-  const child = spawn(process.execPath, ['--max-semi-space-size=2', main, ...argvOf(options)], {
+  const child = spawn(process.execPath, [...imageNodeFlags, main, 'operator', ...argvOf(options)], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'], HOME: '/nonexistent', ...options.env },
+    env: {
+      PATH: process.env['PATH'],
+      HOME: '/nonexistent',
+      ...(options.compileCache === undefined ? {} : { NODE_COMPILE_CACHE: options.compileCache }),
+      ...options.env,
+    },
   })
   let log = ''
   for (const stream of [child.stdout, child.stderr])

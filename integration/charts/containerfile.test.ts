@@ -50,6 +50,7 @@ function typeOnly(text: string, name: string): boolean {
 }
 
 const { files, packages } = reach('cli/main.ts')
+for (const file of reach('cli/compile-main.ts').files) files.add(file)
 
 describe('the image', () => {
   test('holds every file the command-line tool can reach', () => {
@@ -67,6 +68,23 @@ describe('the image', () => {
       [],
     )
     assert.ok(lines.some((line) => line.startsWith('RUN npm ci --omit=dev --ignore-scripts')))
+  })
+
+  test('holds its compiled code, made by the user and with the flags that it runs with', () => {
+    const words = (instruction: string) =>
+      lines
+        .filter((line) => line.startsWith(`${instruction} [`))
+        .map((line) => JSON.parse(line.slice(instruction.length)) as string[])
+    const flags = (line: string[] = []) => line.filter((word) => word.startsWith('--max') || word.startsWith('--no'))
+    const made = lines.flatMap((line, index) => (line.startsWith('RUN ["node"') ? [index] : []))
+    assert.deepEqual(
+      words('RUN').map((line) => line.find((word) => word.endsWith('.ts'))),
+      ['/roadstead/cli/compile-main.ts', '/roadstead/cli/main.ts'],
+    )
+    for (const line of words('RUN')) assert.deepEqual(flags(line), flags(words('ENTRYPOINT')[0]))
+    const user = lines.findIndex((line) => line.startsWith('USER '))
+    assert.ok(user > 0 && made.every((index) => index > user))
+    assert.ok(lines.findIndex((line) => line.startsWith('ENV NODE_COMPILE_CACHE=')) < user)
   })
 
   test('sends the builder what it copies and no more', () => {
