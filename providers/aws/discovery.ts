@@ -26,12 +26,18 @@ export interface DiscoveryOptions {
 export interface Discovery {
   /** Tells the nodes; no I/O. */
   nodes(nodes: readonly TargetNode[]): void
-  /** Throws CloudError with what to do when no node and no setting tells it. */
+  /** The setting's, else the one that most nodes are in. Throws CloudError with what to do when neither tells it. */
   vpcId(signal: AbortSignal): Promise<string>
   /** For a new load balancer, in the order of `named`, else by zone. Throws CloudError that names each rejected subnet. */
   subnets(wish: Omit<SubnetWish, 'clusterName'>, signal: AbortSignal): Promise<readonly Subnet[]>
-  /** The security group of each node that its rules belong into. One bad node never blocks the rest; `unresolved` names such nodes and says why. */
-  nodeGroupIds(signal: AbortSignal): Promise<{ groupIds: readonly string[]; unresolved: readonly string[] }>
+  /**
+   * The security group of each node that its rules belong into, in the VPC where the cluster's own group stands already. One bad node never
+   * blocks the rest; `unresolved` names such nodes and says why.
+   */
+  nodeGroupIds(
+    signal: AbortSignal,
+    standing?: string,
+  ): Promise<{ groupIds: readonly string[]; unresolved: readonly string[] }>
   /** AWS refused a subnet or a group: what is remembered may be wrong. */
   forget(): void
 }
@@ -110,15 +116,19 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
 
   const vpcId = async (signal: AbortSignal): Promise<string> => {
     if (options.vpcId !== undefined) return options.vpcId
-    const found = [...new Set((await known(signal)).flatMap((instance) => instance.vpcId ?? []))].sort()
-    const [only] = found
-    if (only !== undefined && found.length === 1) return only
-    const message =
-      only === undefined
-        ? 'the VPC cannot be told: no node is an instance that AWS knows; give the setting vpc'
-        : `the nodes are in several VPCs (${found.join(', ')}); say with the setting vpc which one gets the load balancers`
+    const { vpcs, most } = vpcsOf(await known(signal))
+    if (most !== undefined) return most
+    const none = vpcs.length === 0
+    const message = none
+      ? 'the VPC cannot be told: no node is an instance that AWS knows; give the setting vpc'
+      : `the nodes are in several VPCs, as many in one as in another (${vpcs.join(', ')}); say with the setting vpc which one gets the load balancers`
     // A fresh instance is seen by EC2 within seconds; two VPCs wait for a person.
-    throw new CloudError(only === undefined ? 'not-found' : 'invalid', message, { reason: 'VpcUnknown' })
+    throw new CloudError(none ? 'not-found' : 'invalid', message, { reason: 'VpcUnknown' })
+  }
+  /** A group can be let in to groups of its own VPC only: an instance of another one is no target either. */
+  const inVpcOf = (standing: string | undefined, found: readonly Instance[]): readonly Instance[] => {
+    const vpc = standing ?? options.vpcId ?? vpcsOf(found).most
+    return vpc === undefined ? found : found.filter((instance) => instance.vpcId === vpc)
   }
 
   async function allSubnets(vpc: string, signal: AbortSignal): Promise<readonly Subnet[]> {
@@ -190,9 +200,9 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
       const routeTables = await once('routes', () => allRoutes(vpc, signal))
       return required(chooseSubnets({ ...facts, routeTables }, full), vpc, full)
     },
-    async nodeGroupIds(signal) {
+    async nodeGroupIds(signal, standing) {
       if (options.nodeSecurityGroups !== undefined) return { groupIds: options.nodeSecurityGroups, unresolved: [] }
-      const first = await groupsOf(await known(signal), signal)
+      const first = await groupsOf(inVpcOf(standing, await known(signal)), signal)
       if (first.undecided.length === 0) return { groupIds: first.groupIds, unresolved: [] }
       // A person may have tagged a group or taken one away since it was read.
       for (const { instanceId, securityGroups } of first.undecided) {
@@ -200,7 +210,7 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
         for (const { groupId } of securityGroups)
           if (!young(groupTags.get(groupId), unknownAgeMs)) groupTags.delete(groupId)
       }
-      const { groupIds, undecided } = await groupsOf(await known(signal), signal)
+      const { groupIds, undecided } = await groupsOf(inVpcOf(standing, await known(signal)), signal)
       return { groupIds, unresolved: unresolvedNodes(undecided, names, clusterName) }
     },
     forget() {
@@ -210,6 +220,14 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
       instances.clear()
     },
   }
+}
+
+/** `most`: the VPC that more of the instances are in than in any other, so that a stray one stops nobody; undefined where there is none. */
+function vpcsOf(found: readonly Instance[]): { vpcs: readonly string[]; most: string | undefined } {
+  const counts = new Map<string, number>()
+  for (const { vpcId } of found) if (vpcId !== undefined) counts.set(vpcId, (counts.get(vpcId) ?? 0) + 1)
+  const [first, second] = [...counts].sort(([, a], [, b]) => b - a)
+  return { vpcs: [...counts.keys()].sort(), most: first && first[1] > (second?.[1] ?? 0) ? first[0] : undefined }
 }
 
 /** The instance's only group, else the only one with a tag of the cluster. */

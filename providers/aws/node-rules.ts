@@ -66,7 +66,10 @@ export function assemble(cap: number) {
       mutable: { tags: documentTags(cluster, document, keys.nodeAccessGroup) },
       state: 'ready',
     }
-    const nodeGroups = observed.map(aws).filter((resource) => resource.kind === 'node-rules')
+    const nodeGroups = observed
+      .map(aws)
+      .filter((resource) => resource.kind === 'node-rules')
+      .filter((resource) => resource.observed?.left !== true)
     const notes = [...unresolvedNodes(observed), ...(others > 0 ? [rangesOpened(cap, others)] : [])]
     return {
       resources: [

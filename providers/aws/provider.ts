@@ -35,8 +35,11 @@ export function createAwsProvider(options: AwsProviderOptions): Provider {
   async function observeDocument(document: DocumentKey, signal: AbortSignal) {
     await inventory.listed(signal)
     await confirmGroups(document, signal)
-    const { groupIds, unresolved } = await discovery.nodeGroupIds(signal)
-    return seenDocument(document, await inventory.nodeGroups(groupIds, signal), unresolved, sight())
+    const access = accessGroups(inventory.records, clusterOf(document)).map(({ group }) => group)
+    const { groupIds, unresolved } = await discovery.nodeGroupIds(signal, access[0]?.vpcId)
+    const sources = access.map(({ groupId }) => groupId)
+    const groups = await inventory.nodeGroups(groupIds, sources, signal)
+    return seenDocument(document, { groups, current: groupIds, unresolved }, sight())
   }
 
   /** A group that this process has deleted is gone when a later list does not show it. */

@@ -176,6 +176,8 @@ export type NodeRulesResource = Kind<
     inUse: readonly string[]
     /** Rules of others in the group: they count towards the quota. */
     others: number
+    /** No node has this group any more: what is not in use goes. */
+    left?: true
   }
 >
 

@@ -244,8 +244,13 @@ function forwardsTo({ listener }: ListenerRecord, arn: string): boolean {
 /** The shared document: the group that all load balancers carry, and our rules in each group of the nodes. */
 export function seenDocument(
   document: DocumentKey,
-  nodeGroups: readonly SecurityGroupRecord[],
-  unresolved: readonly string[],
+  nodes: {
+    /** Those of the nodes, and others that still have rules of ours. */
+    groups: readonly SecurityGroupRecord[]
+    /** Ids of those of the nodes. */
+    current: readonly string[]
+    unresolved: readonly string[]
+  },
   sight: Sight,
 ): (NodeAccessGroupResource | NodeRulesResource)[] {
   const { records } = sight
@@ -275,10 +280,10 @@ export function seenDocument(
         mutable: { tags: tagsOf(record) },
         id: record.group.groupId,
         state: record.deletedAt === undefined ? 'ready' : 'deleting',
-        observed: { vpcId: record.group.vpcId, fragments, unresolved },
+        observed: { vpcId: record.group.vpcId, fragments, unresolved: nodes.unresolved },
       }),
     ),
-    ...nodeGroups.map(({ group }): NodeRulesResource => {
+    ...nodes.groups.map(({ group }): NodeRulesResource => {
       const { rules, others } = nodeRules(group.ipPermissions, ids)
       return {
         kind: 'node-rules',
@@ -289,7 +294,7 @@ export function seenDocument(
         mutable: { rules },
         id: group.groupId,
         state: 'ready',
-        observed: { inUse, others },
+        observed: { inUse, others, ...(nodes.current.includes(group.groupId) ? {} : { left: true }) },
       }
     }),
   ]

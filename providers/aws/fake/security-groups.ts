@@ -88,6 +88,14 @@ export function securityGroupActions(account: Account): Actions {
     authorizeSecurityGroupIngress({ groupId, ipPermissions }) {
       const group = at(groupId)
       const added = rulesOf(account, ipPermissions)
+      for (const { source } of added) {
+        const other = source.kind === 'group' ? account.securityGroups.get(source.value) : undefined
+        demand(
+          other === undefined || other.vpcId === group.vpcId,
+          'InvalidGroup.NotFound',
+          'You have specified two resources that belong to different networks.',
+        )
+      }
       const present = new Set(group.rules.map(ruleKey))
       for (const rule of added) {
         const key = ruleKey(rule)

@@ -68,7 +68,7 @@ export function createInventory({ cloud, now, lookMs = 300_000 }: InventoryOptio
     records,
     now,
     listed: (signal, ageMs) => lists.listed(signal, ageMs),
-    nodeGroups: (groupIds, signal) => lists.nodeGroups(groupIds, signal),
+    nodeGroups: (groupIds, sources, signal) => lists.nodeGroups(groupIds, sources, signal),
     async owned(owner, signal) {
       await lists.listed(signal)
       await confirmDeleted(ownedBy(records, owner), signal)

@@ -14,8 +14,15 @@ export interface Lists {
   listed(signal: AbortSignal, ageMs?: number): Promise<void>
   /** Reads these, however young they are. Throws CloudError. */
   readAgain(lists: readonly OwnedList[], signal: AbortSignal): Promise<void>
-  /** The nodes' groups with their rules. Throws CloudError. */
-  nodeGroups(groupIds: readonly string[], signal: AbortSignal): Promise<readonly SecurityGroupRecord[]>
+  /**
+   * These groups of the nodes with their rules, and all other groups that have rules with one of `sources`: nodes that have left the cluster
+   * leave theirs behind. Throws CloudError.
+   */
+  nodeGroups(
+    groupIds: readonly string[],
+    sources: readonly string[],
+    signal: AbortSignal,
+  ): Promise<readonly SecurityGroupRecord[]>
 }
 
 /** Lists of objects that may have an owner. */
@@ -49,8 +56,18 @@ export function createLists(reading: Reading): Lists {
     },
   }
 
-  async function readNodeGroups(groupIds: readonly string[], at: number, signal: AbortSignal): Promise<void> {
-    const value = await describeGroups([{ name: 'group-id', values: groupIds }], signal)
+  async function readNodeGroups(
+    groupIds: readonly string[],
+    sources: readonly string[],
+    at: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const filters = [
+      { name: 'group-id', values: groupIds },
+      { name: 'ip-permission.group-id', values: sources },
+    ].filter(({ values }) => values.length > 0)
+    const found = await Promise.all(filters.map((filter) => describeGroups([filter], signal)))
+    const value = [...new Map(found.flat().map((group) => [group.groupId, group])).values()]
     mergeList(records.nodeGroups, { at, value }, securityGroupMerge(at))
   }
 
@@ -78,13 +95,19 @@ export function createLists(reading: Reading): Lists {
       const due = ownedLists.filter((list) => now() - records.listedAt[list] >= ageMs)
       await readAgain(due, signal)
     },
-    async nodeGroups(groupIds, signal) {
+    async nodeGroups(groupIds, sources, signal) {
       const known = groupIds.every((id) => records.nodeGroups.has(id))
-      if (groupIds.length > 0 && (!known || listDue(records.listedAt.nodeGroups, now(), lookMs)))
-        await once(`nodeGroups ${groupIds.join(' ')}`, () =>
-          aged('nodeGroups', (at) => readNodeGroups(groupIds, at, signal)),
+      if (!known || listDue(records.listedAt.nodeGroups, now(), lookMs))
+        await once(`nodeGroups ${[...groupIds, ...sources].join(' ')}`, () =>
+          aged('nodeGroups', (at) => readNodeGroups(groupIds, sources, at, signal)),
         )
-      return groupIds.flatMap((id) => records.nodeGroups.get(id) ?? [])
+      return [...records.nodeGroups.values()].filter(
+        ({ group: { groupId, ipPermissions } }) =>
+          groupIds.includes(groupId) ||
+          ipPermissions.some(({ userIdGroupPairs = [] }) =>
+            userIdGroupPairs.some((pair) => sources.includes(pair.groupId)),
+          ),
+      )
     },
   }
 }
