@@ -1,28 +1,17 @@
 /** One cloud's queues, documents and workers. Clouds share nothing, so that the outage of one delays no other. */
 import type { Backoff } from '../kube/backoff.ts'
-import type { Clock } from '../kube/clock.ts'
-import type { Log } from '../kube/log.ts'
 import { createKeyQueue } from '../kube/queue.ts'
 import type { KeyQueue } from '../kube/queue.ts'
 import { runWorkers } from '../kube/workers.ts'
-import type { Provider, TargetNode } from '../providers/contract.ts'
 import { placementKey } from '../reconcilers/placement/placements.ts'
-import type { Placement, Placements } from '../reconcilers/placement/placements.ts'
 import { placementReconciler } from '../reconcilers/placement/reconcile.ts'
+import type { PlacementDeps } from '../reconcilers/placement/reconcile.ts'
 import type { PlacementBase } from '../reconcilers/service/desire.ts'
 import { createDocuments } from '../reconcilers/shared/documents.ts'
 import type { OperatorConfig } from './config.ts'
 import type { OperatorMetrics } from './metrics-port.ts'
 
-export interface CloudLaneDeps {
-  provider: Provider
-  placements: Placements
-  nodes: (selector?: Readonly<Record<string, string>>) => readonly TargetNode[]
-  confirm: (placement: Placement, signal: AbortSignal) => Promise<boolean>
-  settled: (serviceKey: string) => void
-  clock: Clock
-  random: () => number
-  log: Log
+export interface CloudLaneDeps extends Omit<PlacementDeps, 'documents' | 'driftIntervalMs' | 'observed'> {
   config: OperatorConfig
   metrics: OperatorMetrics
   backoff: Partial<Backoff>
@@ -36,7 +25,7 @@ export interface CloudLane {
 }
 
 export function createCloudLane(deps: CloudLaneDeps): CloudLane {
-  const { provider, clock, random, log, config, metrics, backoff } = deps
+  const { provider, clock, random, config, metrics, backoff } = deps
   const { name } = provider
   const placement = createKeyQueue({ clock, random, backoff, hooks: metrics.queue(`placement_${name}`) })
   const shared = createKeyQueue({ clock, random, backoff, hooks: metrics.queue(`document_${name}`) })
@@ -49,15 +38,8 @@ export function createCloudLane(deps: CloudLaneDeps): CloudLane {
     driftMs: () => config.driftIntervalMs * (0.75 + 0.25 * random()),
   })
   const reconcile = placementReconciler({
-    provider,
-    placements: deps.placements,
+    ...deps,
     documents,
-    nodes: deps.nodes,
-    confirm: deps.confirm,
-    settled: deps.settled,
-    clock,
-    random,
-    log,
     driftIntervalMs: config.driftIntervalMs,
     observed: {
       drift: (cloud) => metrics.drift(cloud),

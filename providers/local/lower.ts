@@ -4,15 +4,7 @@
  * in place and the address stays.
  */
 import ipaddr from 'ipaddr.js'
-import type {
-  JsonObject,
-  Lowered,
-  LoadBalancerPort,
-  LoadBalancerSpec,
-  Reason,
-  Resource,
-  Unsupported,
-} from '../contract.ts'
+import type { Lowered, LoadBalancerPort, LoadBalancerSpec, Reason, Unsupported } from '../contract.ts'
 
 export interface LowerOptions {
   /** Address ranges of the load balancer when known here: wishes outside are refused before anything is made. */
@@ -33,62 +25,44 @@ export function lower(spec: LoadBalancerSpec, { pools }: LowerOptions = { pools:
   ]
   if (reasons.length > 0 || mode === undefined) return { kind: 'unsupported', reasons }
   const balancer = `load-balancer/${spec.scheme}`
-  const resource = (
-    kind: string,
-    key: string,
-    needs: string[],
-    immutable: JsonObject,
-    mutable: JsonObject,
-  ): Resource => ({
-    kind,
-    key,
-    owner: spec.owner,
-    needs,
-    immutable,
-    mutable,
-    state: 'ready',
-  })
+  const wanted = { owner: spec.owner, state: 'ready' as const }
   return {
     kind: 'lowered',
     fragments: [],
     own: [
       {
-        ...resource(
-          'load-balancer',
-          balancer,
-          [],
-          { scheme: spec.scheme },
-          {
-            families: [...spec.families],
-            requestedAddresses: [...spec.requestedAddresses].sort(),
-          },
-        ),
+        ...wanted,
+        kind: 'load-balancer',
+        key: balancer,
+        needs: [],
+        immutable: { scheme: spec.scheme },
+        mutable: { families: [...spec.families], requestedAddresses: [...spec.requestedAddresses].sort() },
         drain: { seconds: spec.deleteDrainSeconds ?? 0 },
       },
-      resource(
-        'target-group',
-        'target-group',
-        [],
-        {},
-        {
+      {
+        ...wanted,
+        kind: 'target-group',
+        key: 'target-group',
+        needs: [],
+        immutable: {},
+        mutable: {
           healthCheck: { ...spec.healthCheck },
           targets: targets(spec),
           drainSeconds: spec.drainSeconds ?? defaultDrainSeconds,
         },
-      ),
-      ...[...spec.ports].sort(byPort).map(({ protocol, port, nodePort }) =>
-        resource(
-          'listener',
-          `listener/${spec.scheme}/${protocol.toLowerCase()}/${port}`,
-          [balancer, 'target-group'],
-          { protocol, port },
-          {
-            forward: mode === 'passthrough' ? { mode } : { mode, nodePort },
-            sourceRanges: [...new Set(spec.sourceRanges)].sort(),
-            affinitySeconds: spec.affinity.kind === 'ClientIP' ? spec.affinity.timeoutSeconds : 0,
-          },
-        ),
-      ),
+      },
+      ...[...spec.ports].sort(byPort).map(({ protocol, port, nodePort }) => ({
+        ...wanted,
+        kind: 'listener',
+        key: `listener/${spec.scheme}/${protocol.toLowerCase()}/${port}`,
+        needs: [balancer, 'target-group'],
+        immutable: { protocol, port },
+        mutable: {
+          forward: mode === 'passthrough' ? { mode } : { mode, nodePort },
+          sourceRanges: [...new Set(spec.sourceRanges)].sort(),
+          affinitySeconds: spec.affinity.kind === 'ClientIP' ? spec.affinity.timeoutSeconds : 0,
+        },
+      })),
     ],
   }
 }

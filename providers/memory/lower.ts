@@ -30,21 +30,8 @@ export function lower(spec: LoadBalancerSpec): Lowered | Unsupported {
     return []
   })
   if (reasons.length > 0) return { kind: 'unsupported', reasons }
-  const resource = (
-    kind: string,
-    key: string,
-    needs: string[],
-    immutable: JsonObject,
-    mutable: JsonObject,
-  ): Resource => ({
-    kind,
-    key,
-    owner: spec.owner,
-    needs,
-    immutable,
-    mutable,
-    state: 'ready',
-  })
+  const wanted = { owner: spec.owner, state: 'ready' as const }
+  const balancer = `load-balancer/${spec.scheme}`
   const targets = [...spec.nodes]
     .sort((a, b) => (a.name < b.name ? -1 : 1))
     .map(({ name, addresses }) => ({ node: name, addresses: [...addresses] }))
@@ -52,25 +39,28 @@ export function lower(spec: LoadBalancerSpec): Lowered | Unsupported {
     kind: 'lowered',
     own: [
       {
-        ...resource(
-          'load-balancer',
-          `load-balancer/${spec.scheme}`,
-          [],
-          { scheme: spec.scheme },
-          { families: [...spec.families] },
-        ),
+        ...wanted,
+        kind: 'load-balancer',
+        key: balancer,
+        needs: [],
+        immutable: { scheme: spec.scheme },
+        mutable: { families: [...spec.families] },
         drain: { seconds: spec.deleteDrainSeconds ?? 0 },
       },
-      resource(
-        'target-group',
-        'target-group',
-        [],
-        {},
-        { targets, healthCheck: { ...spec.healthCheck }, policy: spec.policy },
-      ),
-      ...listeners(spec).map(({ key, immutable, mutable }) =>
-        resource('listener', key, [`load-balancer/${spec.scheme}`, 'target-group'], immutable, mutable),
-      ),
+      {
+        ...wanted,
+        kind: 'target-group',
+        key: 'target-group',
+        needs: [],
+        immutable: {},
+        mutable: { targets, healthCheck: { ...spec.healthCheck }, policy: spec.policy },
+      },
+      ...listeners(spec).map((listener) => ({
+        ...wanted,
+        kind: 'listener',
+        needs: [balancer, 'target-group'],
+        ...listener,
+      })),
     ],
     fragments: fragments(spec),
   }
