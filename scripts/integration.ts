@@ -1,6 +1,6 @@
 /**
  * `npm run integration -- NAME [part of a file name ...]`: the integration tests of one folder of integration/, as `npm test` runs them,
- * and its soak tests (`*.soak.ts`), which take a quarter of an hour and more and are left out there.
+ * and its soak tests (`*.soak.ts`), which take minutes and are left out there.
  * For `aws` the variable EMULATOR picks the cloud end: moto (default), localstack, or the URL of one; see localstack/README.md.
  */
 import { spawnSync } from 'node:child_process'

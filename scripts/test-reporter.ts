@@ -1,5 +1,5 @@
 /**
- * Reporter for node:test: one line a file or failing test, failures in full, and a JSON summary for scripts/test.ts
+ * Reporter for node:test: one line a file or failing test, what tests say of themselves, failures in full, and a JSON summary for scripts/test.ts
  * (path in ROADSTEAD_TEST_SUMMARY), so that skips can be listed with their reasons at the very end.
  */
 import { writeFileSync } from 'node:fs'
@@ -27,13 +27,15 @@ export default async function* report(source: AsyncIterable<TestEvent>): AsyncGe
   const failures: string[] = []
   for await (const event of source) {
     if (event.type === 'test:stderr' || event.type === 'test:stdout') yield event.data.message
+    // Those of nesting 0 are node's own counts.
+    if (event.type === 'test:diagnostic' && event.data.nesting > 0) yield `ℹ ${event.data.message}\n`
     if (event.type !== 'test:pass' && event.type !== 'test:fail') continue
     const { data } = event
     // A suite counts by its tests; a skipped one has none, so it stands for them.
     if (data.details.type === 'suite' && data.skip === undefined) continue
     const file = data.file === undefined ? '' : relative(process.cwd(), data.file)
     // With process isolation every file is reported once more as a test of its own.
-    const isFile = data.nesting === 0 && data.file !== undefined && data.name.endsWith('.test.ts')
+    const isFile = data.nesting === 0 && data.file !== undefined && /\.(test|soak)\.ts$/.test(data.name)
     const count = files.get(file) ?? { passed: 0, failed: 0, skipped: 0, ms: 0 }
     files.set(file, count)
     if (event.type === 'test:fail') {

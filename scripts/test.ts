@@ -1,10 +1,11 @@
 /**
  * `npm test`: unit tests in one process, then the integration tests one file at a time, then what was skipped and why.
  *   npm test -- [--unit | --integration] [part of a file name ...]
- * With ROADSTEAD_REQUIRE=all a skipped test fails the run.
+ * With ROADSTEAD_REQUIRE=all a skipped test fails the run. Where several commands make one run, ROADSTEAD_TALLY names a file with the
+ * closing line so far, to which each adds its own, and ROADSTEAD_ELSEWHERE a folder of integration/ that has a command of its own.
  */
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -21,9 +22,11 @@ process.exitCode = await main()
 async function main(): Promise<number> {
   // Soak tests run only when named: `npm run integration` does.
   const soak = sourceFiles('integration', '.soak.ts').filter((file) => positionals.includes(file))
+  const elsewhere = process.env['ROADSTEAD_ELSEWHERE']
+  const byDefault = (file: string) => elsewhere === undefined || !file.startsWith(`integration/${elsewhere}/`)
   const wanted = [
-    ...sourceFiles('', '.test.ts').filter(
-      (file) => positionals.length === 0 || positionals.some((part) => file.includes(part)),
+    ...sourceFiles('', '.test.ts').filter((file) =>
+      positionals.length === 0 ? byDefault(file) : positionals.some((part) => file.includes(part)),
     ),
     ...soak,
   ]
@@ -55,8 +58,19 @@ async function main(): Promise<number> {
   if (strict && lacking.length > 0)
     console.log(`\nROADSTEAD_REQUIRE=all: ${lacking.length} skipped tests count as failed`)
   const failed = total.failed + (strict ? lacking.length : 0)
-  console.log(`\n${total.passed} passed, ${failed} failed, ${total.skipped.length} skipped`)
+  console.log(`\n${closingLine(total.passed, failed, total.skipped.length)}`)
   return failed > 0 || total.passed + total.skipped.length === 0 ? 1 : 0
+}
+
+/** With what earlier commands of the same run have counted. */
+function closingLine(passed: number, failed: number, skipped: number): string {
+  const tally = process.env['ROADSTEAD_TALLY']
+  const counts = [passed, failed, skipped]
+  const earlier = tally !== undefined && existsSync(tally) ? [...readFileSync(tally, 'utf8').matchAll(/\d+/g)] : []
+  const sum = counts.map((count, index) => count + Number(earlier[index]?.[0] ?? 0))
+  const line = `${sum[0]} passed, ${sum[1]} failed, ${sum[2]} skipped`
+  if (tally !== undefined) writeFileSync(tally, `${line}\n`)
+  return line
 }
 
 function add(total: Summary, part: Summary): void {

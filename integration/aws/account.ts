@@ -46,10 +46,10 @@ export interface Account {
   /** `tcp 30080-30080` for each inbound rule of the nodes' group, sorted. */
   nodeGroupPorts: () => Promise<readonly string[]>
   /**
-   * When the `nth` mutating call from now on has been carried out, `then` runs before its answer goes out, which waits for it. Returns
-   * the way to switch it off.
+   * When the `nth` call from now on, by default of those that change something, has been carried out, `then` runs before its answer goes
+   * out, which waits for it. Returns the way to switch it off.
    */
-  beforeAnswer: (nth: number, then: () => Promise<void>) => () => void
+  beforeAnswer: (nth: number, then: (record: CallRecord) => Promise<void>, which?: 'mutating' | 'any') => () => void
   door: { shut: () => Promise<void>; open: () => Promise<void> }
   close: () => Promise<void>
 }
@@ -101,10 +101,10 @@ export async function startAccount(
         .map(({ ipProtocol, fromPort, toPort }) => `${ipProtocol} ${fromPort}-${toPort}`)
         .sort()
     },
-    beforeAnswer(nth, then) {
+    beforeAnswer(nth, then, which = 'mutating') {
       let count = 0
-      return proxy.onCarriedOut(async ({ mutating }) => {
-        if (mutating && ++count === nth) await then()
+      return proxy.onCarriedOut(async (record) => {
+        if ((record.mutating || which === 'any') && ++count === nth) await then(record)
       })
     },
     door,

@@ -1,3 +1,3 @@
 import { crashMatrix } from './crash-run.ts'
 
-crashMatrix('create', 'policy flip', 'node change', 'delete')
+crashMatrix('SIGKILL', 'lost reply')

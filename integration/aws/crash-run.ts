@@ -1,101 +1,127 @@
 /**
- * The operator as a process, killed (SIGKILL) inside each of its mutating calls: AWS has done it, the answer never came. The next one must
- * reach the end of an undisturbed run: no leak, no duplicate, nothing of others touched. And then it must be quiet.
+ * The operator as a process, interrupted at each of its calls to AWS, reads included: SIGKILL when the call was carried out and not yet
+ * answered, or the answer lost. The end must be that of an undisturbed run, in the account and in Kubernetes: no leak, no duplicate, nothing
+ * of others touched. There it must stay, and the delete that follows must leave nothing.
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { needsEmulator } from './account.ts'
 import { createWeb, scenarios } from './crash-scenarios.ts'
 import type { Scenario } from './crash-scenarios.ts'
-import type { OperatorProcess } from './operator.ts'
-import type { Scene } from './scene.ts'
-import { scenes } from './scene.ts'
+import { openCrashWorld } from './crash-world.ts'
+import type { CrashWorld, Interruption } from './crash-world.ts'
+import { difference } from './end-state.ts'
 import { until } from './waiting.ts'
 
-const mostCalls = 40
+/** Far above any scenario's calls. */
+const mostCalls = 80
+/** Seconds for what takes a second on an idle machine. */
+const patience = 90
+/** Scenes at a time: they wait more than they work. */
+const lanes = 4
 
-/** For the head of a test file: the matrix of the scenarios with these names. */
-export function crashMatrix(...names: readonly string[]): void {
-  const sceneOf = scenes()
-  describe('killed inside any call and started again', { skip: needsEmulator() }, () => {
-    for (const [name, scenario] of Object.entries(scenarios).filter(([each]) => names.includes(each))) {
-      test(`${name}: the end is the same`, { timeout: 600_000 }, async (context) => {
-        const scene = await sceneOf(context, { machines: 4, nodes: 3 })
-        const empty = await linesOf(scene)
-        let operator = scene.process()
-        const goal = await undisturbed(scene, scenario, empty)
-        for (let call = 1; ; call++) {
-          assert.ok(call < mostCalls, 'there is no end to the calls')
-          await before(scene, scenario)
-          const killed = killAt(scene, call, () => operator)
-          await scenario.edit(scene)
-          const landed = await Promise.race([killed.done, same(scene, goal).then(() => false)])
-          if (!landed) {
-            // The edit is done in fewer calls; the fault was never met.
-            killed.disarm()
-            context.diagnostic(`${name}: killed inside each of ${call - 1} mutating calls`)
-            assert.ok(call > 1, 'the scenario makes calls')
-            break
+interface Ends {
+  empty: readonly string[]
+  /** Before the edit. */
+  start: readonly string[]
+  goal: readonly string[]
+  mutatingCalls: number
+}
+
+/** For the head of a test file: every scenario with every interruption. */
+export function crashMatrix(...interruptions: readonly Interruption[]): void {
+  describe('interrupted at any call', { skip: needsEmulator(), concurrency: lanes }, () => {
+    for (const [name, scenario] of Object.entries(scenarios))
+      for (const how of interruptions)
+        test(`${name}, ${how}: the end is that of an undisturbed run`, { timeout: 1_000_000 }, async (context) => {
+          const since = performance.now()
+          const world = await openCrashWorld()
+          context.after(() => world.close())
+          const ends = await undisturbed(world, scenario)
+          const met: string[] = []
+          for (let call = 1; ; call++) {
+            assert.ok(call < mostCalls, 'there is no end to the calls')
+            const action = await round(world, scenario, ends, how, call)
+            if (action === undefined) break
+            met.push(action)
           }
-          operator = scene.process()
-          await same(scene, goal, `killed in call ${call}`).catch((error: unknown) => {
-            context.diagnostic(operator.log())
-            throw error
-          })
-          await scene.quiet()
-          assert.deepEqual(await linesOf(scene), goal, `quiet after call ${call}`)
-          await after(scene, scenario, empty, `killed in call ${call}, then deleted`)
-        }
-      })
+          assert.ok(met.length >= ends.mutatingCalls, `interrupted in ${met.join()}, of ${ends.mutatingCalls} mutating`)
+          const seconds = Math.round((performance.now() - since) / 1000)
+          context.diagnostic(`${name}, ${how} at each of ${met.length} calls, ${seconds} s: ${met.join(' ')}`)
+        })
+  })
+}
+
+/** What the ends look like when nobody disturbs; the account is as at first after it. */
+async function undisturbed(world: CrashWorld, scenario: Scenario): Promise<Ends> {
+  const { scene, eye } = world
+  let ends: Ends = { empty: [], start: [], goal: [], mutatingCalls: 0 }
+  await world.told('undisturbed', async () => {
+    await world.ready()
+    const empty = await eye.look()
+    if (scenario.stands) {
+      await createWeb(scene)
+      await scene.cluster.reason('web', 'Ready', 'Ready', patience)
+      await scene.quiet(2000)
     }
+    const start = await eye.look()
+    scene.account.forget()
+    await scenario.edit(scene)
+    let lines: readonly string[] = []
+    await until('what the edit asks for', async () => scenario.wanted((lines = await eye.look()), scene), {
+      seconds: patience,
+      seen: () => difference(lines, start),
+    })
+    await scene.quiet(2000)
+    const goal = await eye.look()
+    assert.ok(scenario.wanted(goal, scene), 'what the edit asks for stays')
+    ends = { empty, start, goal, mutatingCalls: scene.account.record().filter(({ mutating }) => mutating).length }
+    await cleared(world, scenario, empty)
   })
+  return ends
 }
 
-/** The end of a run without a crash; the account is empty again after it. */
-async function undisturbed(scene: Scene, scenario: Scenario, empty: readonly string[]): Promise<readonly string[]> {
-  await before(scene, scenario)
-  const start = await linesOf(scene)
-  await scenario.edit(scene)
-  await until('a change', async () => JSON.stringify(await linesOf(scene)) !== JSON.stringify(start))
-  await scene.quiet(1500)
-  const goal = await linesOf(scene)
-  await after(scene, scenario, empty, 'deleted')
-  return goal
+/** The action that was interrupted; undefined when the edit takes fewer calls. */
+async function round(
+  world: CrashWorld,
+  scenario: Scenario,
+  { empty, start, goal }: Ends,
+  how: Interruption,
+  call: number,
+): Promise<string | undefined> {
+  const { scene, eye } = world
+  let action: string | undefined
+  await world.told(`${how} at call ${call}`, async () => {
+    scene.account.forget()
+    if (scenario.stands) {
+      await createWeb(scene)
+      await eye.reaches(start, 'the state before the edit')
+      await scene.quiet(300)
+    }
+    scene.account.forget()
+    const armed = world.interrupt(how, call)
+    await scenario.edit(scene)
+    for (let settled = false; !settled; ) {
+      const before = armed.met
+      await eye.reaches(goal, 'the end of an undisturbed run')
+      await world.ready()
+      await scene.quiet()
+      // Interrupted after the end was reached: once more.
+      settled = armed.met === before
+    }
+    assert.equal(difference(await eye.look(), goal), '', 'the end stays as it is')
+    action = armed.met
+    armed.disarm()
+    await cleared(world, scenario, empty)
+  })
+  return action
 }
 
-async function before(scene: Scene, { stands }: Scenario): Promise<void> {
-  if (!stands) return
-  await createWeb(scene)
-  await scene.cluster.served('web')
-  await scene.cluster.reason('web', 'Programmed', 'Programmed')
-  await scene.quiet(400)
-}
-
-async function after(scene: Scene, scenario: Scenario, empty: readonly string[], what: string): Promise<void> {
+async function cleared({ scene, eye }: CrashWorld, scenario: Scenario, empty: readonly string[]): Promise<void> {
   if (await scene.cluster.service('web')) await scene.cluster.remove('web')
-  await scene.cluster.gone('web')
+  await scene.cluster.gone('web', patience)
   await scenario.undo?.(scene)
-  // Longer than the window in which changes of nodes are collected.
-  await scene.quiet(scenario.undo ? 1500 : 300)
-  assert.deepEqual(await linesOf(scene), empty, what)
-}
-
-function killAt(scene: Scene, call: number, victim: () => OperatorProcess): { done: Promise<true>; disarm(): void } {
-  let done: () => void = () => {}
-  const happened = new Promise<true>((resolve) => (done = () => resolve(true)))
-  const disarm = scene.account.beforeAnswer(call, async () => {
-    await victim().kill()
-    done()
-  })
-  return { done: happened, disarm }
-}
-
-async function same(scene: Scene, goal: readonly string[], what = 'the wanted account'): Promise<void> {
-  let lines: readonly string[] = []
-  const check = async () => JSON.stringify((lines = await linesOf(scene))) === JSON.stringify(goal)
-  await until(what, check, { seconds: 60 }).catch(() => assert.deepEqual(lines, goal, what))
-}
-
-async function linesOf({ account }: Scene): Promise<readonly string[]> {
-  return (await account.inventory()).lines
+  await eye.reaches(empty, 'nothing of ours')
+  await scene.quiet(300)
+  assert.equal(difference(await eye.look(), empty), '', 'nothing comes back')
 }

@@ -1,3 +1,0 @@
-import { crashMatrix } from './crash-run.ts'
-
-crashMatrix('port edit', 'scheme change')
