@@ -7,7 +7,7 @@ import { backoffMs } from '../kube/backoff.ts'
 import { sleep } from '../kube/clock.ts'
 import type { Clock } from '../kube/clock.ts'
 import { CloudError } from '../providers/contract.ts'
-import type { Provider } from '../providers/contract.ts'
+import type { CloudErrorKind, Provider } from '../providers/contract.ts'
 
 export interface RetryOptions {
   clock: Clock
@@ -17,6 +17,8 @@ export interface RetryOptions {
 }
 
 const backoff = { initialMs: 200, maxMs: 2000, factor: 2, jitter: 1 }
+/** Kinds that may have passed within seconds. */
+const passing: ReadonlySet<CloudErrorKind> = new Set(['unavailable', 'throttled', 'not-visible'])
 /** A Retry-After longer than this is for the queue. */
 const longestWaitMs = 2000
 
@@ -29,7 +31,7 @@ export function withRetry(provider: Provider, { clock, random, retries = 2 }: Re
       async shouldRetry({ error, attemptNumber }) {
         if (!(error instanceof CloudError)) return false
         const asked = (error.retryAfterSeconds ?? 0) * 1000
-        if ((error.kind !== 'unavailable' && error.kind !== 'throttled') || asked > longestWaitMs) return false
+        if (!passing.has(error.kind) || asked > longestWaitMs) return false
         await sleep(clock, Math.max(asked, backoffMs(backoff, attemptNumber, random)), signal)
         return !signal.aborted
       },

@@ -251,6 +251,8 @@ export type CloudErrorKind =
   | 'conflict'
   | 'in-use'
   | 'not-found'
+  /** What was just made is not shown everywhere yet. */
+  | 'not-visible'
   | 'unavailable'
   | 'unknown'
 

@@ -74,6 +74,12 @@ const table: Record<CloudErrorKind, Requeue> = {
     event: 'sync-failed',
     advice: 'the operator looks again and retries',
   },
+  'not-visible': {
+    pace: from(0.5, 5),
+    reason: 'NotVisibleYet',
+    event: 'never',
+    advice: 'the operator tries again until it does',
+  },
   unavailable: {
     pace: from(1, 30),
     reason: 'CloudUnavailable',

@@ -52,7 +52,7 @@ describe('discovery', () => {
     discovery.nodes([node(1)])
     assert.deepEqual((await discovery.nodeGroupIds(signal())).groupIds, [base.nodeGroupId])
     await aws.cloud.deleteTags({ resources: [base.nodeGroupId], tags: [{ key: 'kubernetes.io/cluster/c1' }] }, signal())
-    discovery.forget()
+    discovery.forgetNodes()
     const { groupIds, unresolved } = await discovery.nodeGroupIds(signal())
     assert.deepEqual(groupIds, [])
     assert.ok(unresolved[0]?.includes(groupId) && unresolved[0].includes('node-security-groups'))

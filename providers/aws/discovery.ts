@@ -38,13 +38,18 @@ export interface Discovery {
     signal: AbortSignal,
     standing?: string,
   ): Promise<{ groupIds: readonly string[]; unresolved: readonly string[] }>
-  /** AWS refused a subnet or a group: what is remembered may be wrong. */
-  forget(): void
+  /** AWS refused a subnet: what is remembered may be wrong. */
+  forgetSubnets(): void
+  /** A group of the nodes is gone: they have others by now. */
+  forgetNodes(): void
 }
 
 const minutes = 60_000
 const subnetAgeMs = 10 * minutes
-const instanceAgeMs = 60 * minutes
+/** Where nothing fits a person changes it next: what is remembered counts for so long only. */
+const misfitAgeMs = 20_000
+/** Their security groups may be changed by hand. */
+const instanceAgeMs = 10 * minutes
 /** An id that AWS does not know: it may be a machine that has just been made. */
 const unknownAgeMs = 1 * minutes
 const idsPerCall = 200
@@ -131,8 +136,8 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
     return vpc === undefined ? found : found.filter((instance) => instance.vpcId === vpc)
   }
 
-  async function allSubnets(vpc: string, signal: AbortSignal): Promise<readonly Subnet[]> {
-    if (young(subnets, subnetAgeMs)) return subnets.value
+  async function allSubnets(vpc: string, ageMs: number, signal: AbortSignal): Promise<readonly Subnet[]> {
+    if (young(subnets, ageMs)) return subnets.value
     const value = await pages(
       (nextToken) => cloud.describeSubnets({ filters: inVpc(vpc), ...nextToken }, signal),
       (page) => page.subnets,
@@ -140,8 +145,8 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
     subnets = { at: now(), value }
     return value
   }
-  async function allRoutes(vpc: string, signal: AbortSignal): Promise<readonly RouteTable[]> {
-    if (young(routes, subnetAgeMs)) return routes.value
+  async function allRoutes(vpc: string, ageMs: number, signal: AbortSignal): Promise<readonly RouteTable[]> {
+    if (young(routes, ageMs)) return routes.value
     const value = await pages(
       (nextToken) => cloud.describeRouteTables({ filters: inVpc(vpc), ...nextToken }, signal),
       (page) => page.routeTables,
@@ -169,6 +174,20 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
     return groupIds.flatMap((id) => groupTags.get(id)?.value ?? [])
   }
 
+  async function fitting(
+    vpc: string,
+    wish: SubnetWish,
+    ageMs: number,
+    signal: AbortSignal,
+  ): Promise<readonly Subnet[]> {
+    const found = await once('subnets', () => allSubnets(vpc, ageMs, signal))
+    const facts = { subnets: found, routeTables: [], zones: await zonesOf(found, signal) }
+    const choice = chooseSubnets(facts, wish)
+    if (!choice.needsRoutes) return required(choice, vpc, wish)
+    const routeTables = await once('routes', () => allRoutes(vpc, ageMs, signal))
+    return required(chooseSubnets({ ...facts, routeTables }, wish), vpc, wish)
+  }
+
   async function groupsOf(found: readonly Instance[], signal: AbortSignal) {
     const several = found.filter(({ securityGroups }) => securityGroups.length > 1)
     const candidates = new Set(several.flatMap(({ securityGroups }) => securityGroups.map(({ groupId }) => groupId)))
@@ -193,12 +212,12 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
     async subnets(wish, signal) {
       const vpc = await vpcId(signal)
       const full: SubnetWish = { ...wish, ...(clusterName === undefined ? {} : { clusterName }) }
-      const found = await once('subnets', () => allSubnets(vpc, signal))
-      const facts = { subnets: found, routeTables: [], zones: await zonesOf(found, signal) }
-      const choice = chooseSubnets(facts, full)
-      if (!choice.needsRoutes) return required(choice, vpc, full)
-      const routeTables = await once('routes', () => allRoutes(vpc, signal))
-      return required(chooseSubnets({ ...facts, routeTables }, full), vpc, full)
+      try {
+        return await fitting(vpc, full, subnetAgeMs, signal)
+      } catch (error) {
+        if (!(error instanceof CloudError) || young(subnets, misfitAgeMs)) throw error
+        return fitting(vpc, full, misfitAgeMs, signal)
+      }
     },
     async nodeGroupIds(signal, standing) {
       if (options.nodeSecurityGroups !== undefined) return { groupIds: options.nodeSecurityGroups, unresolved: [] }
@@ -213,9 +232,11 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
       const { groupIds, undecided } = await groupsOf(inVpcOf(standing, await known(signal)), signal)
       return { groupIds, unresolved: unresolvedNodes(undecided, names, clusterName) }
     },
-    forget() {
+    forgetSubnets() {
       subnets = undefined
       routes = undefined
+    },
+    forgetNodes() {
       groupTags.clear()
       instances.clear()
     },

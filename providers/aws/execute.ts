@@ -140,7 +140,7 @@ async function createLoadBalancer(tools: Tools, target: LoadBalancerResource, si
       signal,
     )
   } catch (error) {
-    if (error instanceof CloudError && /Subnet|VPC/i.test(error.code ?? '')) discovery.forget()
+    if (error instanceof CloudError && /Subnet|VPC/i.test(error.code ?? '')) discovery.forgetSubnets()
     if (!(error instanceof CloudError && error.code === 'DuplicateLoadBalancerName')) throw error
     inventory.stale('loadBalancers')
     await inventory.listed(signal, nameAgeMs)

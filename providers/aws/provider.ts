@@ -36,10 +36,22 @@ export function createAwsProvider(options: AwsProviderOptions): Provider {
     await inventory.listed(signal)
     await confirmGroups(document, signal)
     const access = accessGroups(inventory.records, clusterOf(document)).map(({ group }) => group)
-    const { groupIds, unresolved } = await discovery.nodeGroupIds(signal, access[0]?.vpcId)
+    return seenDocument(document, await nodeGroups(access, signal), sight())
+  }
+
+  async function nodeGroups(access: readonly { groupId: string; vpcId: string }[], signal: AbortSignal) {
     const sources = access.map(({ groupId }) => groupId)
-    const groups = await inventory.nodeGroups(groupIds, sources, signal)
-    return seenDocument(document, { groups, current: groupIds, unresolved }, sight())
+    const read = async () => {
+      const { groupIds: current, unresolved } = await discovery.nodeGroupIds(signal, access[0]?.vpcId)
+      const groups = await inventory.nodeGroups(current, sources, signal)
+      const missing = current.filter((id) => !groups.some(({ group }) => group.groupId === id))
+      const absent = missing.map((id) => `the nodes' security group ${id}: it does not exist (any more)`)
+      return { groups, current, unresolved: [...unresolved, ...absent], missing }
+    }
+    const known = await read()
+    if (known.missing.length === 0) return known
+    discovery.forgetNodes()
+    return read()
   }
 
   /** A group that this process has deleted is gone when a later list does not show it. */

@@ -18,7 +18,7 @@ export interface SdkOptions {
   endpoint?: string
   /** Default: the process's. */
   environment?: Readonly<Record<string, string | undefined>>
-  /** A call without an answer is over after so long; default 30 s. */
+  /** A call without an answer is over after so long; default 15 s. */
   requestTimeoutMs?: number
 }
 
@@ -39,7 +39,7 @@ export async function createSdkCloud(options: SdkOptions = {}): Promise<AwsCloud
     ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
     requestHandler: {
       connectionTimeout: 5000,
-      requestTimeout: options.requestTimeoutMs ?? 30_000,
+      requestTimeout: options.requestTimeoutMs ?? 15_000,
       throwOnRequestTimeout: true,
     },
   }

@@ -88,7 +88,7 @@ describe('inventory', () => {
     })
     const register = () =>
       inventory.cloud.registerTargets({ targetGroupArn: arn, targets: [{ id: instance, port: 30_080 }] }, signal())
-    await assert.rejects(register(), (error) => error instanceof CloudError && error.kind === 'unavailable')
+    await assert.rejects(register(), (error) => error instanceof CloudError && error.kind === 'not-visible')
     later(120_000)
     await assert.rejects(register(), (error) => error instanceof CloudError && error.kind === 'not-found')
   })

@@ -25,8 +25,7 @@ export async function write<T>(
     const { kind, message, code, requestId } = error
     const young = of.some((life) => life?.madeAt !== undefined && now() - life.madeAt < graceMs)
     if (kind === 'not-found' && young) {
-      throw new CloudError('unavailable', `AWS does not show yet what was just made: ${message}`, {
-        reason: 'NotVisibleYet',
+      throw new CloudError('not-visible', `AWS does not show yet what was just made: ${message}`, {
         cause: error,
         ...(code === undefined ? {} : { code }),
         ...(requestId === undefined ? {} : { requestId }),
