@@ -4,6 +4,7 @@ import { type Address, type Cidr, type Family, families, parseAddress, parseCidr
 import { parseDuration } from './duration.ts'
 import type { ListenAt } from './listen.ts'
 import type { NodePortAddresses } from './node-facts.ts'
+import { type WriterChoice, writerChoices } from './nftables/choose-writer.ts'
 import type { SkeletonOptions } from './nftables/skeleton.ts'
 
 export interface ProxyConfig {
@@ -19,6 +20,7 @@ export interface ProxyConfig {
   syncMs: number
   minSyncMs: number
   graceMs: number
+  writer: WriterChoice
   cleanup: boolean
   verbosity: number
 }
@@ -56,6 +58,10 @@ const flags = {
   'traffic-policy-grace': {
     type: 'string',
     help: 'how long a change of externalTrafficPolicy waits for the load balancers (default 60s)',
+  },
+  writer: {
+    type: 'string',
+    help: '`netlink`, `nft` (a process for each write) or `auto` (default): netlink where that is possible',
   },
   cleanup: { type: 'boolean', help: "remove this proxy's rules and exit" },
   v: { type: 'string', short: 'v', help: 'log level: 0 (default) to 10; 4 and above log every write' },
@@ -100,6 +106,7 @@ export function parseConfig(argv: readonly string[]): ParsedConfig {
       syncMs,
       minSyncMs: duration('min-sync-period', '50ms'),
       graceMs: duration('traffic-policy-grace', '60s'),
+      writer: writerChoice(text('writer') ?? 'auto'),
       cleanup: values['cleanup'] === true,
       verbosity: whole('v', text('v') ?? '0', 10),
     },
@@ -127,6 +134,10 @@ function nodePortAddresses(text: string | undefined): NodePortAddresses {
   if (text === 'all')
     return families.map((family) => parseCidr(family === 'ip' ? '0.0.0.0/0' : '::/0')).flatMap((range) => range ?? [])
   return cidrs('nodeport-addresses', text)
+}
+
+function writerChoice(text: string): WriterChoice {
+  return writerChoices.find((choice) => choice === text) ?? wrong('writer', text, writerChoices.join(', '))
 }
 
 function whole(flag: FlagName, text: string, most: number): number {

@@ -8,11 +8,11 @@ import { createHttpClient } from '../kube/http-client.ts'
 import type { Log } from '../kube/log.ts'
 import { type Family, families } from './addresses.ts'
 import { type ProxyConfig, parseConfig, usage } from './config.ts'
+import { chooseWriter } from './nftables/choose-writer.ts'
 import { nftProgram } from './nftables/nft.ts'
 import { ListenFailure, startProxy } from './proxy.ts'
 import { applySettings, settingsFor } from './sysctls.ts'
-import { textWriter } from './nftables/text-writer.ts'
-import { WriteError } from './writer.ts'
+import { type RuleWriter, WriteError } from './writer.ts'
 
 /** Resolves with the exit code: 0 after the stop signal, 1 when the proxy cannot work here. Throws UsageError. */
 export async function run(argv: string[], io: CommandIo): Promise<number> {
@@ -23,8 +23,8 @@ export async function run(argv: string[], io: CommandIo): Promise<number> {
   }
   const { config } = parsed
   const log = lineLog(config, io)
-  const writer = textWriter(nftProgram(), config.skeleton)
   try {
+    const writer = await chooseWriter(config.writer, { nft: nftProgram(), skeleton: config.skeleton, log })
     if (config.cleanup) {
       await writer.remove()
       return 0
@@ -37,12 +37,7 @@ export async function run(argv: string[], io: CommandIo): Promise<number> {
   }
 }
 
-async function serve(
-  config: ProxyConfig,
-  io: CommandIo,
-  log: Log,
-  writer: ReturnType<typeof textWriter>,
-): Promise<number> {
+async function serve(config: ProxyConfig, io: CommandIo, log: Log, writer: RuleWriter): Promise<number> {
   const connection = await loadConnection({ kubeconfig: config.kubeconfig, env: io.env })
   const client = createHttpClient(connection, {
     userAgent: 'roadstead-proxy',

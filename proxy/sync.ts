@@ -47,7 +47,10 @@ export interface Sync {
   stop(): Promise<void>
 }
 
+const restoring = 'the rules were changed by somebody else: restoring them'
 const firstRetryMs = 500
+/** Somebody who writes into our tables all the time does not make us read them all the time. */
+const foreignPauseMs = 400
 
 export function createSync(options: SyncOptions): Sync {
   const { ruleset, writer, clock, log, observe, minSyncMs, syncMs } = options
@@ -60,6 +63,10 @@ export function createSync(options: SyncOptions): Sync {
   let retryMs = firstRetryMs
   let trusted = false
   let affinityDoubt = true
+  /** Somebody else may have changed our tables since the last look. */
+  let disturbed = false
+  let lastLook = -Infinity
+  let stopWatching: (() => void) | undefined
   let cancelTimer = () => {}
   let timerAt = Infinity
 
@@ -78,6 +85,7 @@ export function createSync(options: SyncOptions): Sync {
     running = round().finally(() => {
       running = undefined
       if (ruleset.hasMarked) wakeAt(lastStart + minSyncMs)
+      if (disturbed) wakeAt(lastLook + foreignPauseMs)
     })
   }
 
@@ -86,6 +94,7 @@ export function createSync(options: SyncOptions): Sync {
     const since = waitingSince
     waitingSince = undefined
     try {
+      if (disturbed && lastStart >= lastLook + foreignPauseMs) trusted = false
       const kind = trusted && (await stillOurs()) ? 'partial' : 'full'
       const flipAt = ruleset.settle(lastStart)
       observe.settled()
@@ -123,13 +132,27 @@ export function createSync(options: SyncOptions): Sync {
     return change.add.size + change.remove.size
   }
 
+  const watch = () => {
+    stopWatching ??= writer.watch?.(() => {
+      disturbed = true
+      if (started && !running) wakeAt(lastLook + foreignPauseMs)
+    })
+  }
+
   const writeAll = async (): Promise<number> => {
+    const byOthers = disturbed
+    disturbed = false
+    if (byOthers) inherited = undefined
     const present = inherited ?? (await writer.read())
     inherited = undefined
+    lastLook = clock.now()
     ruleset.disown()
     const { desired } = ruleset
     const change = present && difference(present, desired)
     ruleset.written()
+    if (byOthers && (change === undefined || !isEmpty(change))) {
+      log.warn({ tables: change === undefined ? 'missing or altered' : 'present', ...countsOf(change) }, restoring)
+    }
     if (change === undefined) await writer.replace(desired)
     else await writer.apply(change).catch(() => writer.replace(desired))
     trusted = true
@@ -167,11 +190,13 @@ export function createSync(options: SyncOptions): Sync {
 
   return {
     async inherit() {
+      watch()
       inherited = await writer.read()
       if (inherited) ruleset.adopt(inherited)
       return inherited !== undefined
     },
     start() {
+      watch()
       started = true
       run()
     },
@@ -185,7 +210,12 @@ export function createSync(options: SyncOptions): Sync {
     async stop() {
       stopped = true
       cancelTimer()
+      stopWatching?.()
       await running
     },
   }
+}
+
+function countsOf(change: Change | undefined): { missing: number; foreign: number } | undefined {
+  return change && { missing: change.add.size, foreign: change.remove.size }
 }

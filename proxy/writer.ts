@@ -1,4 +1,4 @@
-/** What the proxy asks of the kernel: to hold elements. Two implementations are meant for it: nft text, and raw netlink. */
+/** What the proxy asks of the kernel: to hold elements. */
 import type { Family } from './addresses.ts'
 import type { Change, ElementSet } from './elements.ts'
 
@@ -28,6 +28,11 @@ export interface RuleWriter {
   forget(entries: readonly AffinityEntry[]): Promise<void>
   /** Deletes our tables; fine when there are none. */
   remove(): Promise<void>
+  /**
+   * Calls back when somebody else may have changed our tables, and after notifications were lost; absent where the writer cannot know.
+   * Returns what ends it.
+   */
+  watch?(onForeignChange: () => void): () => void
 }
 
 export class WriteError extends Error {

@@ -41,7 +41,12 @@ export const rooms: readonly Room[] = [
   },
   { folder: 'providers/local/', may: ['providers/*.ts'], packages: ['ipaddr.js', 'zod'], testsMay: ['scripts/'] },
   { folder: 'reconcilers/', may: ['providers/*.ts', 'kube/', 'crds/'], packages: ['ipaddr.js'], testsMay: fakes },
-  { folder: 'proxy/', may: ['kube/'], packages: ['ipaddr.js', 'pino', 'prom-client'], testsMay: fakes },
+  {
+    folder: 'proxy/',
+    may: ['kube/', 'proxy/netlink/'],
+    packages: ['ipaddr.js', 'pino', 'prom-client'],
+    testsMay: fakes,
+  },
   // koffi: by socket.ts alone, and only when it is wanted.
   { folder: 'proxy/netlink/', may: [], packages: ['koffi'] },
   { folder: 'sandbox/', may: ['kube/', 'crds/'], testsMay: ['scripts/'] },

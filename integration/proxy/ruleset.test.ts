@@ -2,56 +2,15 @@
 import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
-import type { ElementId } from '../../proxy/elements.ts'
 import { difference } from '../../proxy/elements.ts'
 import { parseListing } from '../../proxy/nftables/listing.ts'
 import { changeText, replaceText } from '../../proxy/nftables/text-writer.ts'
 import { requires } from '../../scripts/requires.ts'
 import { createNamespaces, deleteNamespaces, runIn } from '../../sandbox/nodes/netns.ts'
-import type { SkeletonOptions } from '../../proxy/nftables/skeleton.ts'
+import { everything, sample, variants } from './samples.ts'
 
 const namespaces = ['rs-proxyrules-a', 'rs-proxyrules-b']
 const [first = '', second = ''] = namespaces
-
-const everything: SkeletonOptions = {
-  clusterCidrs: { ip: ['10.244.0.0/16', '10.245.0.0/16'], ip6: ['fd00:244::/48'] },
-  masqueradeAll: false,
-  masqueradeBit: 14,
-}
-const variants: Record<string, SkeletonOptions> = {
-  'both families': everything,
-  'no cluster network': { ...everything, clusterCidrs: { ip: [], ip6: [] } },
-  'masquerade all': { ...everything, masqueradeAll: true, masqueradeBit: 31 },
-}
-
-/** An element of every map, in both families. */
-const sample = new Map<ElementId, string>(
-  (['ip', 'ip6'] as const).flatMap((family): [ElementId, string][] => {
-    const [address, pod, client] =
-      family === 'ip' ? ['10.96.0.1', '10.244.1.2', '192.0.2.0/24'] : ['fd00:96::1', 'fd00:244::2', '2001:db8::/32']
-    const front = `${address} . tcp . 80`
-    return [
-      [`${family} svc ${front}`, 'goto n2'],
-      [`${family} svc ${address} . sctp . 81`, 'drop'],
-      [`${family} svc ${address} . tcp . 82`, family === 'ip' ? 'goto n1' : 'goto s64'],
-      [`${family} svc-local ${front}`, family === 'ip' ? 'goto l1' : 'goto r1'],
-      [`${family} ep ${front} . 0`, `${pod} . 8080`],
-      [`${family} ep ${front} . 1`, `${pod} . 8081`],
-      [`${family} ep-local ${front} . 0`, `${pod} . 8080`],
-      [`${family} cluster-ips ${address}`, ''],
-      [`${family} frontends ${front}`, ''],
-      [`${family} masq ${front}`, ''],
-      [`${family} local-vips ${address} . udp . 53`, ''],
-      [`${family} hairpin ${pod} . ${pod}`, ''],
-      [`${family} no-ep ${address} . udp . 54`, 'goto reject-it'],
-      [`${family} fw-vips ${front}`, ''],
-      [`${family} fw-allow ${front} . ${client}`, ''],
-      [`${family} fw-allow ${front} . ${pod}`, ''],
-      [`${family} health-ports 32000`, address ?? ''],
-      ...(family === 'ip' ? [[`ip learn ${front}`, 'goto t10800'] satisfies [string, string]] : []),
-    ]
-  }),
-)
 
 async function nft(namespace: string, args: readonly string[], input = ''): Promise<string> {
   const { code, stdout, stderr } = await runIn(namespace, ['nft', ...args], { input })

@@ -9,13 +9,20 @@ export interface Nft {
   check(text: string): Promise<void>
   /** `nft list ...`, what it printed. One object a call: in one file nft 1.0.6 finds only what the last command names. */
   list(...what: readonly string[]): Promise<string>
+  /** Whether a netlink port belongs to one of the latest processes started here: the kernel gives a process's id to its first socket. */
+  isOurs(portId: number): boolean
 }
+
+/** How many processes are remembered; changes are heard of before the process ends. */
+const remembered = 16
 
 /** @param program `nft`, or a path to it */
 export function nftProgram(program = 'nft'): Nft {
+  const started: number[] = []
   const run = (args: readonly string[], text: string) =>
     new Promise<string>((resolve, reject) => {
       const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] })
+      if (child.pid !== undefined && started.push(child.pid) > remembered) started.shift()
       const output: Buffer[] = []
       let complaint = ''
       child.stdout.on('data', (part: Buffer) => output.push(part))
@@ -42,5 +49,6 @@ export function nftProgram(program = 'nft'): Nft {
       await run(['--check', '-f', '-'], text)
     },
     list: (...what) => run(['list', ...what], ''),
+    isOurs: (portId) => started.includes(portId),
   }
 }

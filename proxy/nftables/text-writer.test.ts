@@ -23,6 +23,7 @@ describe('the text of a change', () => {
         load: (text) => Promise.resolve(void loaded.push(text)),
         check: () => Promise.resolve(),
         list: () => Promise.resolve(''),
+        isOurs: () => false,
       },
       options,
     )
@@ -41,7 +42,7 @@ describe('the text of a change', () => {
 
   test('nothing to change starts no process', async () => {
     const writer = textWriter(
-      { load: () => assert.fail(), check: () => assert.fail(), list: () => assert.fail() },
+      { load: () => assert.fail(), check: () => assert.fail(), list: () => assert.fail(), isOurs: () => false },
       options,
     )
     await writer.apply({ remove: new Map(), add: new Map() })

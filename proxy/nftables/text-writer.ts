@@ -2,21 +2,12 @@
  * The writer that speaks nft text: one `nft -f -` process a batch, which is one kernel transaction over both families.
  * A change costs about 10 ms whatever the size of the cluster. It is also the reference for what any other writer must produce.
  */
-import { type Family, families } from '../addresses.ts'
-import { applied, type Change, chainsOf, type ElementSet, isEmpty, partsOf } from '../elements.ts'
+import { families } from '../addresses.ts'
+import { applied, type Change, type ElementSet, isEmpty, partsOf } from '../elements.ts'
+import { emptyTables, learnChains, learnText, mostEndpoints, removeText } from './chains.ts'
 import { parseListing } from './listing.ts'
 import type { Nft } from './nft.ts'
-import {
-  countOf,
-  countsFor,
-  firstCounts,
-  learnChain,
-  remembersClients,
-  type SkeletonOptions,
-  skeleton,
-  tableName,
-  versionChain,
-} from './skeleton.ts'
+import { countsFor, firstCounts, remembersClients, type SkeletonOptions, tableName, versionChain } from './skeleton.ts'
 import { type AffinityEntry, type RuleWriter, WriteError } from '../writer.ts'
 
 /** Elements in one command; longer lines make nft slower, shorter ones as well. */
@@ -91,16 +82,14 @@ export function textWriter(nft: Nft, options: SkeletonOptions): RuleWriter {
   }
 }
 
-/** Everything anew in one transaction. `table` before `delete table` makes the latter succeed when there is none. */
+/** Everything anew in one transaction. */
 export function replaceText(
   options: SkeletonOptions,
   elements: ElementSet,
   remembered: readonly AffinityEntry[] = [],
 ): string {
   return [
-    removeText(),
-    skeleton(options, countsFor(mostEndpoints(elements))),
-    learnText(learnChains(elements)),
+    emptyTables(options, elements),
     commandText('add', elements),
     affinityText('add', remembered, (entry) => `${entry.key} ${entry.lifetime} : ${entry.target}`),
   ].join('')
@@ -110,42 +99,10 @@ export function changeText(change: Change): string {
   return commandText('delete', change.remove) + commandText('add', change.add)
 }
 
-function removeText(): string {
-  return families.map((family) => `table ${family} ${tableName}\ndelete table ${family} ${tableName}\n`).join('')
-}
-
-/** Chains, as `<family> <name>`, that are made on demand. */
-function learnChains(elements: ElementSet): string[] {
-  return [...chainsOf(elements)].flatMap(([family, names]) =>
-    [...names].filter((name) => name.startsWith('t')).map((name) => `${family} ${name}`),
-  )
-}
-
-/** The largest pool that a verdict among these goes to. */
-function mostEndpoints(elements: ElementSet): number {
-  let most = 0
-  for (const names of chainsOf(elements).values()) {
-    for (const name of names) most = Math.max(most, countOf(name) ?? 0)
-  }
-  return most
-}
-
 function countChainsIn(listing: string): number {
   let most = 0
   for (const [, digits] of listing.matchAll(/^\tchain n(\d+) \{/gm)) most = Math.max(most, Number(digits))
   return most
-}
-
-/** Flushing first makes it repeatable: the chain may be left from an earlier process. */
-function learnText(chains: readonly string[]): string {
-  return chains
-    .map((chain) => {
-      const [family = '', name = ''] = chain.split(' ')
-      const at = `${family} ${tableName} ${name}`
-      const rules = learnChain(family as Family, name).map((rule) => `add rule ${at} ${rule}\n`)
-      return `add chain ${at}\nflush chain ${at}\n${rules.join('')}`
-    })
-    .join('')
 }
 
 function commandText(verb: 'add' | 'delete', elements: ElementSet): string {

@@ -1,0 +1,273 @@
+/**
+ * The default writer: elements go to the kernel as netlink batches, some 20 microseconds for a change whatever the size of the cluster.
+ * Tables, chains and rules are text for nft all the same: rules written by raw netlink can make `nft list` abort on the whole host.
+ * Both produce the same listing. Changes that others make to our tables are heard of at once (`watch`).
+ */
+import type { Family } from '../addresses.ts'
+import { families } from '../addresses.ts'
+import { applied, type Change, elementMaps, type ElementSet, isEmpty } from '../elements.ts'
+import { dump, exchange, refusalIn } from '../netlink/exchange.ts'
+import { readMessages } from '../netlink/messages.ts'
+import { type Netlink, NetlinkFailure, type NetlinkSocket } from '../netlink/socket.ts'
+import { type AffinityEntry, type RuleWriter, WriteError } from '../writer.ts'
+import { emptyTables, learnChains, learnText, mostEndpoints } from './chains.ts'
+import {
+  changeBatch,
+  command,
+  elementReader,
+  elementsRequest,
+  messageType,
+  refusedStep,
+  type SetName,
+  setOf,
+  subsystem,
+  tableOf,
+} from './element-messages.ts'
+import type { Nft } from './nft.ts'
+import { countOf, remembersClients, type SkeletonOptions, skeleton, tableName, versionChain } from './skeleton.ts'
+import { differences, readStructure, rulesPerChain, type Structure } from './structure.ts'
+import { textWriter } from './text-writer.ts'
+
+export interface NetlinkWriterOptions {
+  netlink: Netlink
+  socket: NetlinkSocket
+  nft: Nft
+  skeleton: SkeletonOptions
+}
+
+/** Group of the notifications about nftables. */
+const nftablesGroup = 7
+/** A client may be forgotten by the kernel itself between the look and the removal. */
+const forgetAttempts = 5
+
+export function netlinkWriter({ netlink, socket, nft, skeleton: options }: NetlinkWriterOptions): RuleWriter {
+  const byText = textWriter(nft, options)
+  /** Our tables as we know them to be right; undefined until the first look. */
+  let known: Structure | undefined
+
+  /** Whether the tables in the kernel are ours and whole. */
+  const look = (): boolean => {
+    const seen = asWriteError('look', () => readStructure(socket))
+    if (!isOurSkeleton(seen, options)) return false
+    if (known !== undefined) return differences(known, seen).length === 0
+    const expected = rulesPerChain(skeleton(options, countsIn(seen)))
+    for (const [chain, rules] of expected) if (seen.get(chain)?.rules !== rules) return false
+    for (const [chain, { rules }] of seen) if ((expected.get(chain) ?? rulesOfLearnChain(chain)) !== rules) return false
+    known = seen
+    return true
+  }
+
+  const elementsOf = (family: Family, set: SetName): Map<string, string> => {
+    const read = elementReader(family, set)
+    const elements = new Map<string, string>()
+    asWriteError(`read ${family} ${set}`, () =>
+      dump(
+        socket,
+        `elements of ${family} ${set}`,
+        elementsRequest(family, set),
+        () => elements.clear(),
+        // An element can appear twice while the kernel's hash table is being resized.
+        (message) => read(message, (id, value) => elements.set(id, value)),
+      ),
+    )
+    return elements
+  }
+
+  const readElements = (): Map<string, string> => {
+    const all = new Map<string, string>()
+    for (const family of families) {
+      for (const map of elementMaps) {
+        if (map === 'learn' && !remembersClients(family)) continue
+        for (const [id, value] of elementsOf(family, map)) all.set(id, value)
+      }
+    }
+    return all
+  }
+
+  const write = (change: Change): void => {
+    if (isEmpty(change)) return
+    const datagram = asWriteError('encode', () => changeBatch(change))
+    const answer = asWriteError('batch', () => exchange(socket, datagram))
+    const refused = answer.acknowledgements.find(({ errno }) => errno !== 0)
+    if (refused !== undefined) {
+      const step = refusedStep(datagram, refused)
+      const cause = refusalIn({ ...answer, acknowledgements: [refused] }, step)
+      throw new WriteError(cause?.message ?? step, { cause })
+    }
+    if (answer.acknowledgements.length === 0) throw new WriteError('the kernel did not acknowledge the batch')
+  }
+
+  const replace = async (elements: ElementSet) => {
+    known = undefined
+    const present = asWriteError('look', () => readStructure(socket))
+    // Tables that work are swapped in one transaction, which only nft can do; where there are none, nothing is lost in between.
+    if (present.size > 0) await byText.replace(elements)
+    else {
+      await nft.load(emptyTables(options, elements))
+      write({ remove: new Map(), add: elements })
+    }
+    known = asWriteError('look', () => readStructure(socket))
+  }
+
+  const affinity = (): AffinityEntry[] => {
+    const entries: AffinityEntry[] = []
+    for (const family of families.filter(remembersClients)) {
+      const read = elementReader(family, 'affinity')
+      const seen = new Map<string, AffinityEntry>()
+      const prefix = `${family} affinity `.length
+      asWriteError('read affinity', () =>
+        dump(
+          socket,
+          `elements of ${family} affinity`,
+          elementsRequest(family, 'affinity'),
+          () => seen.clear(),
+          (message) =>
+            read(message, (id, target, timeout, expires) => {
+              const key = id.slice(prefix)
+              seen.set(key, { family, key, target, lifetime: lifetimeText(timeout, expires) })
+            }),
+        ),
+      )
+      entries.push(...seen.values())
+    }
+    return entries
+  }
+
+  return {
+    name: 'netlink',
+    async read() {
+      return look() ? readElements() : undefined
+    },
+    async intact() {
+      return look()
+    },
+    replace,
+    async apply(change) {
+      if (isEmpty(change)) return
+      const chains = learnChains(change.add)
+      if (chains.length > 0 || mostEndpoints(change.add) > 1) {
+        known ??= asWriteError('look', () => readStructure(socket))
+        const standing = known
+        if (mostEndpoints(change.add) > countsIn(standing)) {
+          if (!look()) throw new WriteError('our tables are gone')
+          return replace(applied(change, readElements()))
+        }
+        const missing = chains.filter((chain) => !standing.has(chain))
+        if (missing.length > 0) {
+          await nft.load(learnText(missing))
+          const now = asWriteError('look', () => readStructure(socket))
+          known = new Map([...standing, ...[...now].filter(([name]) => missing.includes(name))])
+        }
+      }
+      write(change)
+    },
+    async affinity() {
+      return affinity()
+    },
+    async forget(entries) {
+      let left: readonly AffinityEntry[] = entries
+      for (let attempt = 1; left.length > 0; attempt++) {
+        try {
+          write({ remove: new Map(left.map(({ family, key }) => [`${family} affinity ${key}`, ''])), add: new Map() })
+          return
+        } catch (error) {
+          if (attempt === forgetAttempts || !isMissing(error)) throw error
+          const present = new Map(affinity().map((entry) => [`${entry.family} ${entry.key}`, entry.target]))
+          left = left.filter(({ family, key, target }) => present.get(`${family} ${key}`) === target)
+        }
+      }
+    },
+    async remove() {
+      known = undefined
+      await byText.remove()
+    },
+    watch(onForeignChange) {
+      const subscription = netlink.subscribe({
+        group: nftablesGroup,
+        except: socket,
+        onReadable: (arrived) => {
+          if (foreignChangeIn(arrived, (portId) => nft.isOurs(portId))) onForeignChange()
+        },
+      })
+      return () => subscription.close()
+    },
+  }
+}
+
+/** Reads all notifications. Some that were lost may have been about us. */
+function foreignChangeIn(subscription: NetlinkSocket, isOurs: (portId: number) => boolean): boolean {
+  let foreign = false
+  for (;;) {
+    try {
+      const datagram = subscription.receive()
+      if (datagram === undefined) return foreign
+      readMessages(
+        datagram,
+        (message) => {
+          if (message.type >> 8 !== subsystem || message.type === messageType(command.newGeneration)) return
+          if (isOurs(message.portId) || tableOf(message) !== tableName) return
+          const isElement =
+            message.type === messageType(command.newElements) || message.type === messageType(command.deleteElements)
+          if (isElement && setOf(message) === 'affinity') return
+          foreign = true
+        },
+        () => {},
+      )
+    } catch (error) {
+      if (!(error instanceof NetlinkFailure && error.code === 'ENOBUFS')) throw error
+      foreign = true
+    }
+  }
+}
+
+function isOurSkeleton(seen: Structure, options: SkeletonOptions): boolean {
+  return families.every((family) => seen.has(`${family} ${versionChain(family, options)}`))
+}
+
+/** Endpoint counts that there are chains for. */
+function countsIn(seen: Structure): number {
+  let most = 0
+  for (const chain of seen.keys()) if (chain.startsWith('ip n')) most = Math.max(most, countOf(chain.slice(3)) ?? 0)
+  return most
+}
+
+function rulesOfLearnChain(chain: string): number | undefined {
+  return /^ip6? t\d+$/.test(chain) ? 3 : undefined
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof WriteError && error.cause instanceof NetlinkFailure && error.cause.code === 'ENOENT'
+}
+
+function asWriteError<T>(what: string, work: () => T): T {
+  try {
+    return work()
+  } catch (cause) {
+    throw new WriteError(`${what}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  }
+}
+
+/** As nft prints it: `timeout 3s expires 2s996ms`. */
+function lifetimeText(timeout: bigint | undefined, expires: bigint | undefined): string {
+  const parts = [
+    ...(timeout === undefined ? [] : [`timeout ${durationText(timeout)}`]),
+    ...(expires === undefined ? [] : [`expires ${durationText(expires)}`]),
+  ]
+  return parts.join(' ')
+}
+
+function durationText(milliseconds: bigint): string {
+  let rest = milliseconds
+  let text = ''
+  for (const [unit, size] of [
+    ['d', 86_400_000n],
+    ['h', 3_600_000n],
+    ['m', 60_000n],
+    ['s', 1000n],
+    ['ms', 1n],
+  ] as const) {
+    if (rest >= size) text += `${rest / size}${unit}`
+    rest %= size
+  }
+  return text === '' ? '0s' : text
+}
