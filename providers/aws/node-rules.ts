@@ -25,7 +25,11 @@ export function portsFragment(owner: Owner, ports: Iterable<string>): Fragment {
 }
 
 /** Ports of the nodes that a target group as it stands uses, in its targets and in its health check. */
-export function portsInUse({ mutable }: Pick<TargetGroupResource, 'mutable'>): string[] {
+export function portsInUse({
+  mutable,
+}: {
+  mutable: Pick<TargetGroupResource['mutable'], 'protocol' | 'targets' | 'healthCheck'>
+}): string[] {
   const { protocol, targets, healthCheck } = mutable
   const used = new Set(targets.map((target) => target.slice(target.lastIndexOf(':') + 1)))
   const check = healthCheck.port === 'traffic-port' ? [...used] : [healthCheck.port]

@@ -88,7 +88,7 @@ export function createInventory({ cloud, now, lookMs = 300_000 }: InventoryOptio
 function ownedBy({ loadBalancers, targetGroups, securityGroups }: Records, owner: Owner): Owned {
   const key = ownerKey(owner)
   const mine = <R extends Mark>(of: ReadonlyMap<string, R>) =>
-    [...of.values()].filter((record) => record.owner !== undefined && ownerKey(record.owner) === key)
+    [...of.values()].filter((record) => record.owner?.uid === owner.uid && ownerKey(record.owner) === key)
   return {
     loadBalancers: mine(loadBalancers),
     targetGroups: mine(targetGroups),
