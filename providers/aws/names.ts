@@ -29,3 +29,8 @@ export function nodeAccessGroupName(cluster: string): string {
 export function digest(value: Json): string {
   return createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 10)
 }
+
+/** Five characters for a tag key, so that many fit into the value of one tag. */
+export function keyDigest(key: string): string {
+  return createHash('sha256').update(key).digest('base64url').slice(0, 5)
+}

@@ -4,6 +4,7 @@
  */
 import type { LoadBalancerSpec, Reason } from '../contract.ts'
 import type { Attributes, Tags } from './resources.ts'
+import { extraTagsLimit } from './tags.ts'
 
 /** Ports as numbers or names; `all`. */
 export type PortChoice = 'all' | readonly string[]
@@ -149,9 +150,10 @@ const vocabulary: Readonly<Record<string, Word>> = {
     read: (value, into) => whole(value, 1, 999_999, (n) => (into.capacityUnits = n)),
   },
   tags: pairs(
-    'further tags on everything that is made: key=value, separated by commas',
+    `further tags on everything that is made: key=value, separated by commas, at most ${extraTagsLimit}`,
     /^(?!aws:|roadstead\.dev\/)[\p{L}\p{N} _.:/+@-]{1,128}$/u,
     (v, p) => (p.tags = v),
+    extraTagsLimit,
   ),
   'max-targets': {
     meaning: 'at most so many nodes per target group, 1 to 1000; a stable choice of them',
@@ -277,7 +279,13 @@ function ports(meaning: string, set: (value: PortChoice, into: Parameters) => vo
   }
 }
 
-function pairs(meaning: string, key: RegExp, set: (value: Record<string, string>, into: Parameters) => void): Word {
+/** Each key once, at most `limit` of them. */
+function pairs(
+  meaning: string,
+  key: RegExp,
+  set: (value: Record<string, string>, into: Parameters) => void,
+  limit = Infinity,
+): Word {
   return {
     meaning,
     read(value, into) {
@@ -286,7 +294,8 @@ function pairs(meaning: string, key: RegExp, set: (value: Record<string, string>
         return at < 0 ? ['', ''] : [pair.slice(0, at).trim(), pair.slice(at + 1).trim()]
       })
       set(Object.fromEntries(entries), into)
-      return entries.every(([name, text]) => key.test(name) && text.length <= 256)
+      const once = new Set(entries.map(([name]) => name)).size === entries.length
+      return once && entries.length <= limit && entries.every(([name, text]) => key.test(name) && text.length <= 256)
     },
   }
 }

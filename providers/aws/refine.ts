@@ -17,7 +17,7 @@ import type {
   SecurityGroupResource,
   TargetGroupResource,
 } from './resources.ts'
-import { sourceNatTag, tagChanges } from './tags.ts'
+import { sourceNatTag, tagChanges, tagsPerResource } from './tags.ts'
 
 export function refine(steps: readonly Step[], nodeRuleCap: number): Step[] {
   const goingBalancers = new Set(
@@ -122,8 +122,12 @@ function changes(from: AwsResource, to: AwsResource): Step[] {
   if (to.kind !== 'node-rules' && from.kind !== 'node-rules') {
     const { put, remove } = tagChanges(to.mutable.tags, from.mutable.tags)
     const kept = Object.entries(from.mutable.tags).filter(([key]) => !remove.includes(key))
-    if (Object.keys(put).length > 0) walk.become({ tags: { ...from.mutable.tags, ...put } })
-    if (remove.length > 0) walk.become({ tags: { ...Object.fromEntries(kept), ...put } })
+    // An object full of tags has no room for the new ones before the old ones go.
+    const crowded = Object.keys({ ...from.mutable.tags, ...put }).length > tagsPerResource
+    if (crowded && remove.length > 0) walk.become({ tags: Object.fromEntries(kept) })
+    if (Object.keys(put).length > 0)
+      walk.become({ tags: { ...(crowded ? Object.fromEntries(kept) : from.mutable.tags), ...put } })
+    if (!crowded && remove.length > 0) walk.become({ tags: { ...Object.fromEntries(kept), ...put } })
   }
   return walk.steps
 }

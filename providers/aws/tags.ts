@@ -3,6 +3,7 @@
  * changed. The IAM policies bind mutations to the value of the cluster tag.
  */
 import type { DocumentKey, Owner } from '../contract.ts'
+import { keyDigest } from './names.ts'
 import type { Attributes, Tags } from './resources.ts'
 
 export const clusterTag = 'roadstead.dev/cluster'
@@ -11,7 +12,7 @@ const uidTag = 'roadstead.dev/uid'
 /** Key of the resource within its owner. */
 export const resourceTag = 'roadstead.dev/resource'
 const documentTag = 'roadstead.dev/document'
-/** Keys of the tags that the user asked for: what has gone from the wish is taken off, tags of others stay. */
+/** Digests of the keys that the user asked for: what has gone from the wish is taken off, tags of others stay. */
 const extraTag = 'roadstead.dev/extra-tags'
 /** On objects with attributes that were asked for: their attributes are read before anything is compared. */
 export const attributesTag = 'roadstead.dev/attributes'
@@ -27,6 +28,11 @@ export const earlyTag = 'roadstead.dev/early-address'
 /** On load balancers: how long they stay without listeners before they are deleted, and since when they do (RFC 3339). */
 export const deleteDrainTag = 'roadstead.dev/delete-drain-seconds'
 export const drainingSinceTag = 'roadstead.dev/draining-since'
+
+/** https://docs.aws.amazon.com/general/latest/gr/aws_tagging.html; cannot be raised. */
+export const tagsPerResource = 50
+/** The others are kept for the mark. */
+export const extraTagsLimit = 38
 
 export interface MarkOptions {
   /** Tags the user asked for. */
@@ -49,7 +55,7 @@ export function ownerTags(
     [serviceTag]: `${owner.namespace}/${owner.name}`,
     [uidTag]: owner.uid,
     [resourceTag]: key,
-    ...(names.length > 0 ? { [extraTag]: names.join(' ') } : {}),
+    ...(names.length > 0 ? { [extraTag]: names.map(keyDigest).join('') } : {}),
     ...(attributes
       ? { [attributesTag]: attributes['deletion_protection.enabled'] === 'true' ? protectedMark : 'set' }
       : {}),
@@ -90,7 +96,8 @@ export function keyOfTags(tags: Tags): string | undefined {
 export function tagChanges(wanted: Tags, seen: Tags): { put: Tags; remove: string[] } {
   const put = Object.fromEntries(Object.entries(wanted).filter(([key, value]) => seen[key] !== value))
   const asked = [extraTag, attributesTag, earlyTag, sourceNatTag, capacityTag, deleteDrainTag, drainingSinceTag]
-  const ours = [...(seen[extraTag] ?? '').split(' '), ...asked]
-  const remove = ours.filter((key) => key !== '' && seen[key] !== undefined && wanted[key] === undefined).sort()
+  const digests = new Set((seen[extraTag] ?? '').match(/.{5}/g))
+  const ours = [...Object.keys(seen).filter((key) => digests.has(keyDigest(key))), ...asked]
+  const remove = ours.filter((key) => seen[key] !== undefined && wanted[key] === undefined).sort()
   return { put, remove }
 }
