@@ -24,6 +24,10 @@ const classDefaults = z.strictObject({
   healthCheck: healthCheck.prefault({}),
   /** How long an established connection may live on after its node or listener was removed; absent: as the cloud has it by default. */
   drainSeconds: z.int().min(0).max(3600).optional(),
+  /** How long a load balancer that goes, replaced or released, stays without listeners so that established connections run out; absent: not at all. */
+  deleteDrainSeconds: z.int().min(0).max(3600).optional(),
+  /** How long a replacement waits for as many healthy targets as the old load balancer has; absent: 600. */
+  replacementWaitSeconds: z.int().min(0).max(86_400).optional(),
   /** For Services that name none; empty means anybody. */
   sourceRanges: z.array(cidr).max(200).default([]),
   /** Name of the provider's address pool. */

@@ -39,7 +39,8 @@ export function createVirtualClock(start = Date.parse('2026-01-01T00:00:00Z')): 
   return {
     now: () => epoch + elapsed,
     after(ms, run) {
-      const timer: Timer = { at: elapsed + Math.max(0, ms), order: order++, run }
+      // Whole milliseconds, as a real clock shows them.
+      const timer: Timer = { at: elapsed + Math.max(0, Math.ceil(ms)), order: order++, run }
       push(timers, timer)
       pending += 1
       return () => {

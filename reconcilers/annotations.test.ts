@@ -11,6 +11,8 @@ describe('annotations', () => {
   test('every common key is understood, and parameters of the clouds are passed on', () => {
     const parsed = parse({
       'roadstead.dev/drain-seconds': '0',
+      'roadstead.dev/delete-drain-seconds': '120',
+      'roadstead.dev/replacement-wait-seconds': '86400',
       'roadstead.dev/health-check-path': '/ready',
       'roadstead.dev/health-check-protocol': 'TCP',
       'roadstead.dev/addresses': '203.0.113.7, 2001:DB8::0007',
@@ -23,6 +25,8 @@ describe('annotations', () => {
       value: {
         healthCheck: { path: '/ready', protocol: 'TCP' },
         drainSeconds: 0,
+        deleteDrainSeconds: 120,
+        replacementWaitSeconds: 86_400,
         requestedAddresses: ['203.0.113.7', '2001:db8::7'],
         sourceRanges: ['10.0.0.0/8', '192.0.2.0/24'],
         parameters: { mode: 'passthrough' },

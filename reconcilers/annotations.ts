@@ -11,6 +11,8 @@ import { annotationPrefix } from './words.ts'
 export interface Overrides {
   healthCheck: { -readonly [K in keyof HealthCheck]?: HealthCheck[K] }
   drainSeconds?: number
+  deleteDrainSeconds?: number
+  replacementWaitSeconds?: number
   scheme?: 'public' | 'internal'
   /** Labels a node must have; '' for any value. */
   nodeSelector?: Record<string, string>
@@ -24,6 +26,9 @@ export interface Overrides {
 export type ParsedAnnotations = { ok: true; value: Overrides } | { ok: false; reasons: Reason[] }
 
 const legacySourceRanges = 'service.beta.kubernetes.io/load-balancer-source-ranges'
+
+/** Also read from Services that are being deleted, whose other annotations do not matter any more. */
+const deleteDrain = 'delete-drain-seconds'
 
 type Reader = { expects: string; read(value: string, into: Overrides): boolean }
 
@@ -49,6 +54,8 @@ const readers: Readonly<Record<string, Reader>> = {
   'health-check-healthy-threshold': integer(1, 10, (n, { healthCheck }) => (healthCheck.healthyThreshold = n)),
   'health-check-unhealthy-threshold': integer(1, 10, (n, { healthCheck }) => (healthCheck.unhealthyThreshold = n)),
   'drain-seconds': integer(0, 3600, (n, into) => (into.drainSeconds = n)),
+  [deleteDrain]: integer(0, 3600, (n, into) => (into.deleteDrainSeconds = n)),
+  'replacement-wait-seconds': integer(0, 86_400, (n, into) => (into.replacementWaitSeconds = n)),
   scheme: {
     expects: 'internal, or public where the class is',
     read(value, into) {
@@ -85,6 +92,13 @@ const readers: Readonly<Record<string, Reader>> = {
 /** The keys without prefix that every cloud understands, with what they expect; for the docs. */
 export function commonAnnotations(): Record<string, string> {
   return Object.fromEntries(Object.entries(readers).map(([key, { expects }]) => [key, expects]))
+}
+
+/** How long a Service that goes wants its load balancers to drain; undefined where it says nothing, or nothing that can be read. */
+export function deleteDrainOf(annotations: Readonly<Record<string, string>> | undefined): number | undefined {
+  const text = annotations?.[annotationPrefix + deleteDrain]
+  const value: Overrides = { healthCheck: {}, parameters: {} }
+  return text !== undefined && readers[deleteDrain]?.read(text.trim(), value) ? value.deleteDrainSeconds : undefined
 }
 
 /** `parameters`: keys that some cloud of the class reads. */

@@ -4,6 +4,7 @@
  */
 import { CloudError } from '../providers/contract.ts'
 import type { Provider, Step } from '../providers/contract.ts'
+import type { Progress } from '../providers/plan.ts'
 
 export interface Applied {
   /** Steps that were carried out. */
@@ -31,6 +32,21 @@ export async function apply(
     done++
   }
   return { done }
+}
+
+/** Line by line what is done now, what is waited for, and what goes after that. */
+export function describePlan({ steps, draining, leaving }: Omit<Progress, 'waiting'>): string[] {
+  const now = new Set(steps.flatMap(({ verb, resource }) => (verb === 'delete' ? [resource] : [])))
+  const later = leaving.filter((resource) => !now.has(resource))
+  const waits = draining.map(({ resource, seconds, until }) => {
+    const end = until === undefined ? '' : ` (until ${new Date(until).toISOString()})`
+    return `wait ${seconds} s${end} for connections over ${resource.kind} ${resource.key} to run out`
+  })
+  return [
+    ...steps.map(describeStep),
+    ...waits,
+    ...(waits.length === 0 ? [] : later.map((resource) => describeStep({ verb: 'delete', resource }))),
+  ]
 }
 
 /** For logs and messages: `create listener tcp-80`. */

@@ -59,6 +59,10 @@ const scenarios: Readonly<Record<string, Scenario>> = {
       ),
   },
   'a Service is deleted': { before: create, act: (world) => world.remove('web') },
+  'a Service whose load balancer drains is deleted': {
+    before: (world) => world.create('web', {}, { 'roadstead.dev/delete-drain-seconds': '30' }),
+    act: (world) => world.remove('web'),
+  },
   'a Service is deleted while the operator is down': { act: create, down: (world) => world.remove('web') },
 }
 

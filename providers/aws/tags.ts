@@ -17,7 +17,7 @@ const extraTag = 'roadstead.dev/extra-tags'
 /** On objects with attributes that were asked for: their attributes are read before anything is compared. */
 export const attributesTag = 'roadstead.dev/attributes'
 /** Value of that tag where deletion protection is among them. */
-export const protectedMark = 'set, protected'
+export const protectedMark = 'set protected'
 /** Prefixes for source NAT that the user gave: without it AWS has chosen those that stand. */
 export const sourceNatTag = 'roadstead.dev/source-nat-prefixes'
 /** Units of capacity on load balancers that have or had them reserved: only those are asked for it. */

@@ -9,6 +9,8 @@ export interface Seen {
   /** Nothing differs and nothing is waited for, shared documents included. */
   inEffect: boolean
   waiting: readonly Resource[]
+  /** What was replaced serves on, and why. */
+  held: Reason | undefined
   nodes: readonly TargetNode[]
   notes: readonly Reason[]
 }
@@ -18,21 +20,23 @@ export function lookOutcome(
   placement: Placement,
   provider: Pick<Provider, 'addresses' | 'targets'>,
   observed: readonly Resource[],
-  { policy, inEffect, waiting, nodes, notes }: Seen,
+  { policy, inEffect, waiting, held, nodes, notes }: Seen,
 ): Outcome {
   const found = provider.addresses(observed)
-  const ready = inEffect && found.kind === 'ready'
+  const ready = inEffect && found.kind === 'ready' && held === undefined
   const waitingFor = waiting.map(({ kind, key, state }) => `${kind} ${key} (${state})`).toSorted()
   const message = ready
     ? 'everything stands as it should'
     : found.kind === 'pending'
       ? found.message
-      : waitingFor.length > 0
-        ? `waiting for ${waitingFor.join(', ')}`
-        : 'waiting for shared cloud objects'
+      : held !== undefined
+        ? held.message
+        : waitingFor.length > 0
+          ? `waiting for ${waitingFor.join(', ')}`
+          : 'waiting for shared cloud objects'
   return {
     state: ready ? 'Ready' : 'Progressing',
-    reason: ready ? 'Programmed' : found.kind === 'pending' ? found.reason : 'Progressing',
+    reason: ready ? 'Programmed' : found.kind === 'pending' ? found.reason : (held?.reason ?? 'Progressing'),
     message,
     event: 'never',
     addresses: found.kind === 'ready' ? found.addresses : [],

@@ -25,6 +25,10 @@ export interface Placement {
   settled: { base: PlacementBase | undefined; nodes: readonly TargetNode[] } | undefined
   /** The addresses that stand beside older ones of replaced objects, and since when they are published. */
   succession: { addresses: string; since: number } | undefined
+  /** The addresses whose targets are compared with those of the object that they are to replace, and since when. */
+  comparison: { addresses: string; since: number } | undefined
+  /** Being released: how long it drains, by the Service or its class as they are now; undefined: as it stands in the cloud. */
+  deleteDrainSeconds: number | undefined
   /** Being released: taken out of the shared documents. */
   withdrawn: boolean
   /** Looks in a row that ended in waiting. */
@@ -38,6 +42,8 @@ export interface Placements {
   inCloud(cloud: string): Iterable<string>
   /** Makes or changes a placement; true when something differs from before. */
   want(cloud: string, owner: Owner, base: PlacementBase | undefined, proven?: boolean): boolean
+  /** How long one that is released drains; true when that is new. */
+  drain(cloud: string, owner: Owner, seconds: number | undefined): boolean
   forget(placement: Placement): void
   all(): Iterable<Placement>
 }
@@ -70,6 +76,7 @@ export function createPlacements(): Placements {
           known.asked = true
           known.waits = 0
           known.withdrawn = false
+          known.deleteDrainSeconds = undefined
         }
         return !same
       }
@@ -84,12 +91,20 @@ export function createPlacements(): Placements {
         changed: false,
         settled: undefined,
         succession: undefined,
+        comparison: undefined,
+        deleteDrainSeconds: undefined,
         waits: 0,
         withdrawn: false,
       }
       const own = clouds.get(cloud) ?? new Map<string, Placement>()
       clouds.set(cloud, own.set(placementKey(owner), placement))
       names.set(serviceKeyOf(owner), (names.get(serviceKeyOf(owner)) ?? new Set()).add(placement))
+      return true
+    },
+    drain(cloud, owner, seconds) {
+      const placement = clouds.get(cloud)?.get(placementKey(owner))
+      if (placement === undefined || placement.deleteDrainSeconds === seconds) return false
+      placement.deleteDrainSeconds = seconds
       return true
     },
     forget(placement) {

@@ -10,19 +10,23 @@ import type {
   LoadBalancerSpec,
   Lowered,
   Provider,
+  Reason,
   Resource,
   Step,
   TargetNode,
   Unsupported,
 } from '../../providers/contract.ts'
+import type { Draining } from '../../providers/drain.ts'
 import { progress } from '../../providers/plan.ts'
-import { apply, describeStep } from '../apply.ts'
+import { apply, describePlan, describeStep } from '../apply.ts'
 import { interpret } from '../requeue.ts'
 import type { Documents } from '../shared/documents.ts'
 import { serviceKeyOf } from './placements.ts'
 import type { Placement, Placements } from './placements.ts'
 import { failedOutcome, lookOutcome, unsupportedOutcome } from './look.ts'
 import type { Outcome } from './outcome.ts'
+import { drainedAt, drainingReason, succession } from './succession.ts'
+import type { Succession, SuccessionGoal } from './succession.ts'
 
 export interface PlacementDeps {
   provider: Provider
@@ -49,8 +53,6 @@ interface PlacementHooks {
 
 /** Plans after plans: a replacement takes two, a plan that never ends is the cloud's disagreement with us and has to wait. */
 const rounds = 5
-/** How often a replacement's targets are looked at while the old object still serves. */
-const healthLookMs = 10_000
 
 export function placementReconciler(deps: PlacementDeps) {
   return async (key: string, signal: AbortSignal): Promise<WorkResult> => {
@@ -85,7 +87,14 @@ async function provision(
   const look = await converge(
     deps,
     placement,
-    { own: lowered.own, lowered, drainSeconds: spec.drainSeconds ?? 0, nodes: spec.nodes },
+    {
+      own: lowered.own,
+      lowered,
+      drainSeconds: spec.drainSeconds ?? 0,
+      deleteDrainSeconds: spec.deleteDrainSeconds ?? 0,
+      waitSeconds: spec.replacementWaitSeconds,
+      nodes: spec.nodes,
+    },
     signal,
   )
   if (look.kind === 'stopped') return look.result
@@ -101,20 +110,23 @@ async function provision(
     policy: spec.policy,
     inEffect: inEffect && look.kind === 'looked',
     waiting: look.waiting,
+    held: look.held,
     nodes: spec.nodes,
     notes: [
+      ...look.notes,
       ...(lowered.notes ?? []),
       ...(provider.notes?.(look.observed, spec.nodes) ?? []),
       ...documents.notes(spec.owner),
     ],
   })
   if (outcome.state === 'Ready') placement.settled = { base, nodes: spec.nodes }
-  return wait(deps, placement, outcome, look.graceMs)
+  return wait(deps, placement, outcome, look.againMs)
 }
 
 async function release(deps: PlacementDeps, placement: Placement, signal: AbortSignal): Promise<WorkResult> {
   const { provider, documents } = deps
-  const look = await converge(deps, placement, { own: [], drainSeconds: 0, nodes: [] }, signal)
+  const { deleteDrainSeconds } = placement
+  const look = await converge(deps, placement, { own: [], drainSeconds: 0, deleteDrainSeconds, nodes: [] }, signal)
   if (look.kind === 'stopped') return look.result
   const empty = look.observed.length === 0
   if (empty && !placement.withdrawn) {
@@ -132,16 +144,14 @@ async function release(deps: PlacementDeps, placement: Placement, signal: AbortS
       policy: undefined,
       inEffect: false,
       waiting: [],
+      held: undefined,
       nodes: deps.nodes(),
       notes: [],
     }),
   }
-  return wait(deps, placement, {
-    ...outcome,
-    state,
-    reason: state,
-    message: state === 'Released' ? 'nothing is left' : outcome.message,
-  })
+  const [drains] = look.notes
+  const message = state === 'Released' ? 'nothing is left' : outcome.message
+  return wait(deps, placement, { ...outcome, state, reason: state, message, ...drains }, look.againMs)
 }
 
 interface Looked {
@@ -149,33 +159,41 @@ interface Looked {
   observed: readonly Resource[]
   waiting: readonly Resource[]
   written: number
-  /** Replaced objects stay for so long yet. */
-  graceMs: number | undefined
+  /** Something changes by the passing of time alone: replaced objects stay for so long yet, or drain. */
+  againMs: number | undefined
+  held: Reason | undefined
+  notes: readonly Reason[]
 }
 
 type Look = Looked | { kind: 'stopped'; result: WorkResult }
 
-interface Goal {
-  own: readonly Resource[]
+interface Goal extends SuccessionGoal {
   lowered?: Lowered
-  drainSeconds: number
-  nodes: readonly TargetNode[]
+  /** undefined: as it stands in the cloud. */
+  deleteDrainSeconds: number | undefined
 }
 
 /** Observes, plans and applies until there is no step left that may be taken now. Throws CloudError. */
 async function converge(deps: PlacementDeps, placement: Placement, goal: Goal, signal: AbortSignal): Promise<Look> {
-  const { provider, log, documents } = deps
+  const { provider, log, documents, clock } = deps
+  const { own, deleteDrainSeconds: seconds } = goal
   let written = 0
   for (let round = 1; ; round++) {
     const observed = await provider.observe(placement.owner, signal)
-    const { steps: all, waiting } = progress(goal.own, observed, provider.refine)
-    const { steps, standing, graceMs } = withGrace(deps, placement, goal, all, observed)
-    if (steps.length === 0) return { kind: 'looked', observed: standing, waiting, written, graceMs }
+    const now = clock.now()
+    const time = { now, ...(seconds === undefined ? {} : { seconds }) }
+    const all = progress(own, observed, provider.refine, time)
+    const { keep, standing, ...state } = succession({ provider, now }, placement, goal, all.leaving, observed)
+    const ahead = keep ? progress(own, observed, provider.refine, { ...time, keep }) : all
+    const { steps, waiting } = ahead
+    const looked = { observed: standing, waiting, written, ...lookOf(state, ahead.draining, now) }
+    if (steps.length === 0) return { kind: 'looked', ...looked }
+    log.debug({ cloud: provider.name, ...placement.owner, plan: describePlan(ahead) }, 'planned')
     if (goal.lowered?.documentsFirst === true && !documents.settled(placement.owner)) {
       // Without its documents nothing new is made; what stands is served on, whatever ails a document.
       const failure = documents.failure(placement.owner)
       if (failure === undefined || observed.length === 0) {
-        return { kind: 'waiting', observed: standing, waiting, written, graceMs }
+        return { kind: 'waiting', ...looked }
       }
     }
     if (round > rounds) {
@@ -198,43 +216,16 @@ async function converge(deps: PlacementDeps, placement: Placement, goal: Goal, s
   }
 }
 
-/**
- * While clients may still come to a replaced object, nothing is deleted: not before its replacement has an address of its own, and not until
- * that one has been published for the grace time. `standing` is what counts for the status meanwhile.
- */
-function withGrace(
-  { provider, clock }: PlacementDeps,
-  placement: Placement,
-  { own, drainSeconds, nodes }: Goal,
-  steps: readonly Step[],
-  observed: readonly Resource[],
-): { steps: readonly Step[]; standing: readonly Resource[]; graceMs: number | undefined } {
-  const deleted = new Set(steps.filter(({ verb }) => verb === 'delete').map(({ resource }) => resource))
-  const graces = [...deleted].flatMap(
-    ({ kind, key }) => own.find((one) => one.kind === kind && one.key === key)?.graceSeconds ?? [],
-  )
-  if (own.length === 0 || graces.length === 0) {
-    if (deleted.size > 0 || own.length === 0) placement.succession = undefined
-    return { steps, standing: observed, graceMs: undefined }
-  }
-  const kept = observed.filter((resource) => !deleted.has(resource))
-  const others = steps.filter(({ verb }) => verb !== 'delete')
-  const next = provider.addresses(kept)
-  if (next.kind === 'pending') return { steps: others, standing: observed, graceMs: undefined }
-  const addresses = JSON.stringify(next.addresses)
-  // Until its targets are as healthy as those of the old one, nobody is sent to the new one.
-  const healthy = (resources: readonly Resource[]) =>
-    provider.targets(resources, nodes).filter((target) => target.healthy).length
-  if (placement.succession?.addresses !== addresses && healthy(kept) < healthy([...deleted])) {
-    const replaced = new Set([...deleted].map(({ kind, key }) => `${kind} ${key}`))
-    const standing = observed.filter((one) => deleted.has(one) || !replaced.has(`${one.kind} ${one.key}`))
-    return { steps: others, standing, graceMs: healthLookMs }
-  }
-  const { since } = placement.succession?.addresses === addresses ? placement.succession : { since: clock.now() }
-  placement.succession = { addresses, since }
-  const graceMs = since + Math.max(drainSeconds, ...graces) * 1000 - clock.now()
-  if (graceMs > 0) return { steps: others, standing: kept, graceMs }
-  return { steps, standing: kept, graceMs: undefined }
+/** What is said of a look, drains included, and when to look again. */
+function lookOf(
+  { againMs, held, notes }: Pick<Succession, 'againMs' | 'held' | 'notes'>,
+  draining: readonly Draining[],
+  now: number,
+): Pick<Looked, 'againMs' | 'held' | 'notes'> {
+  const reason = drainingReason(draining)
+  const until = drainedAt(draining)
+  const all = reason === undefined ? notes : [reason, ...notes]
+  return { againMs: until === undefined ? againMs : Math.min(againMs ?? Infinity, until - now), held, notes: all }
 }
 
 /** Deleting always; creating from nothing unless this process has just written to the Service itself. */
@@ -267,10 +258,11 @@ function failed(deps: PlacementDeps, placement: Placement, error: CloudError): W
 }
 
 /** Remembers the outcome and decides when to look again. */
-function wait(deps: PlacementDeps, placement: Placement, outcome: Outcome, graceMs = Infinity): WorkResult {
+function wait(deps: PlacementDeps, placement: Placement, outcome: Outcome, againMs = Infinity): WorkResult {
   const before = placement.outcome
   finish(deps, placement, outcome)
   if (outcome.state === 'Released') return undefined
+  if (outcome.state !== 'Ready' && againMs < Infinity) return { afterMs: Math.min(againMs, deps.driftIntervalMs) }
   if (outcome.state !== 'Ready') {
     const afterMs = Math.min(10_000, 300 * 1.5 ** placement.waits)
     placement.waits++
@@ -282,7 +274,7 @@ function wait(deps: PlacementDeps, placement: Placement, outcome: Outcome, grace
   placement.waits = same ? placement.waits + 1 : 0
   // Nothing serves: people wait for the first healthy target. Some do not: with policy Local that is how it should be.
   const patience = outcome.targets.some(({ healthy }) => healthy) ? drift : Math.min(drift, 30_000)
-  return { afterMs: Math.min(graceMs, unhealthy ? Math.min(patience, 2000 * 2 ** placement.waits) : drift) }
+  return { afterMs: Math.min(againMs, unhealthy ? Math.min(patience, 2000 * 2 ** placement.waits) : drift) }
 }
 
 function finish(deps: PlacementDeps, placement: Placement, outcome: Outcome): void {

@@ -32,7 +32,7 @@ export function statusEvents(
 
 /** What people should know since now. */
 export function noticeEvents(notes: readonly Reason[]): EventText[] {
-  return notes.map(({ reason, message }) => ({ type: 'Warning', reason, message }))
+  return notes.map(({ reason, message }) => ({ type: reason === 'Draining' ? 'Normal' : 'Warning', reason, message }))
 }
 
 /** Failures that our own record does not show yet. What every cloud refuses alike is told once, by the condition Accepted. */
@@ -45,16 +45,20 @@ export function cloudEvents(clouds: readonly CloudView[], previous: LoadBalancer
   })
 }
 
-/** While load balancers are being removed: why it does not come to an end. */
+/** While load balancers are being removed: that they drain, or why it does not come to an end. */
 export function releasingEvents(
   before: readonly Condition[] | undefined,
   findings: readonly Finding[],
   clouds: readonly CloudView[],
 ): EventText[] {
   const now = findings.find(({ type }) => type === conditionTypes.programmed)
+  const was = conditionOf(before, conditionTypes.programmed)
+  if (now?.reason === 'Draining' && now.message !== was?.message) {
+    return [{ type: 'Normal', reason: 'DrainingLoadBalancer', message: now.message }]
+  }
   const failed = clouds.find(({ outcome }) => outcome?.state === 'Failed')?.outcome
   if (failed === undefined || failed.event === 'never') return []
-  if (conditionOf(before, conditionTypes.programmed)?.reason === now?.reason) return []
+  if (was?.reason === now?.reason) return []
   const message = `Error syncing load balancer: failed to delete load balancer: ${failed.message}`
   return [{ type: 'Warning', reason: failed.event === 'specific' ? failed.reason : 'SyncLoadBalancerFailed', message }]
 }
@@ -86,8 +90,11 @@ function progressEvents(
   clouds: readonly CloudView[],
 ): EventText[] {
   const now = findings.find(({ type }) => type === conditionTypes.programmed)
-  if (now?.status !== 'True') return []
   const was = conditionOf(before, conditionTypes.programmed)
+  if (now?.reason === 'ReplacementUnhealthy' && was?.reason !== now.reason) {
+    return [{ type: 'Warning', reason: now.reason, message: now.message }]
+  }
+  if (now?.status !== 'True') return []
   if (was?.status !== 'True')
     return [{ type: 'Normal', reason: 'EnsuredLoadBalancer', message: 'Ensured load balancer' }]
   if (!clouds.some(({ outcome }) => outcome?.changed === true)) return []

@@ -185,3 +185,40 @@ test('the nodes a Service selects are part of what it asks for', () => {
   const wanted = desire(service({}, { annotations: { 'roadstead.dev/node-selector': 'pool=edge' } }), around())
   assert.deepEqual(wanted.kind === 'wanted' && wanted.placements[0]?.base.nodeSelector, { pool: 'edge' })
 })
+
+describe('how long load balancers drain before they are deleted', () => {
+  const drain = { 'roadstead.dev/delete-drain-seconds': '90' }
+  const defaults = { deleteDrainSeconds: 30 }
+  const gone = '2026-01-01T00:00:00Z'
+  const released = (one: Service, given = around({ defaults })) => {
+    const result = desire(one, given)
+    return result.kind === 'released' ? (result.deleteDrainSeconds ?? 'as before') : result.kind
+  }
+  const leaving = (annotations: Record<string, string> = {}, spec: Partial<ServiceSpec> = {}) =>
+    service(spec, { annotations, finalizers: ['roadstead.dev/load-balancer'], deletionTimestamp: gone })
+
+  test('the Service says it before its class, and so it does of how long a replacement waits', () => {
+    assert.equal(base({}, { defaults })?.deleteDrainSeconds, 30)
+    assert.equal(base({}, { defaults }, { annotations: drain })?.deleteDrainSeconds, 90)
+    assert.equal(base()?.deleteDrainSeconds, undefined)
+    const wait = { 'roadstead.dev/replacement-wait-seconds': '7' }
+    assert.equal(
+      base({}, { defaults: { replacementWaitSeconds: 5 } }, { annotations: wait })?.replacementWaitSeconds,
+      7,
+    )
+    assert.equal(base({}, { defaults: { replacementWaitSeconds: 5 } })?.replacementWaitSeconds, 5)
+  })
+
+  test('while it is deleted what it says then counts, then its class', () => {
+    assert.deepEqual([released(leaving(drain)), released(leaving()), released(leaving({}), around())], [90, 30, 0])
+    assert.equal(released(leaving({ ...drain, 'roadstead.dev/unknown': 'x' })), 90)
+    assert.equal(released(leaving({ 'roadstead.dev/delete-drain-seconds': 'long' })), 30)
+  })
+
+  test('a Service without class, and one whose class is gone, drain as it was asked for before', () => {
+    const other = leaving({}, { type: 'ClusterIP' })
+    delete other.spec.loadBalancerClass
+    assert.equal(released(other), 'as before')
+    assert.equal(released(leaving(), around({}, { classSpec: () => undefined })), 'as before')
+  })
+})

@@ -14,7 +14,7 @@ import type {
   Reason,
 } from '../../providers/contract.ts'
 import { canonicalIp } from '../addresses.ts'
-import { parseAnnotations, parseCidrs } from '../annotations.ts'
+import { deleteDrainOf, parseAnnotations, parseCidrs } from '../annotations.ts'
 import type { Overrides } from '../annotations.ts'
 import { selects } from '../label-selector.ts'
 import { didYouMean } from '../near-matches.ts'
@@ -35,7 +35,12 @@ export type Desire =
   /** Never written. */
   | { kind: 'not-ours' }
   /** Nothing is wanted any more; everything is to be cleaned up, then the finalizer comes off. */
-  | { kind: 'released'; finalizer: string }
+  | {
+      kind: 'released'
+      finalizer: string
+      /** How long load balancers drain before they are deleted, by the Service or its class as they are now; absent: as it was asked for before. */
+      deleteDrainSeconds?: number
+    }
   /** Ours, but a person has to change something first. What stands already is left as it is. */
   | { kind: 'invalid'; finalizer: string; className: string; reasons: Reason[] }
   | {
@@ -46,6 +51,8 @@ export type Desire =
       placements: CloudPlacement[]
       /** Clouds of the class that this operator was not given. */
       missingClouds: string[]
+      /** How long load balancers in clouds that the class has lost drain before they are deleted. */
+      deleteDrainSeconds: number
     }
 
 /** The rest of the cluster, as far as it matters for one Service. */
@@ -66,7 +73,7 @@ export interface Surroundings {
 export function desire(service: Service, around: Surroundings): Desire {
   const choice = chooseClass(service, around.defaultClass)
   if (choice.kind === 'none') return { kind: 'not-ours' }
-  if (choice.kind === 'released') return choice
+  if (choice.kind === 'released') return { ...choice, ...lastDrain(service, around) }
   const { finalizer, name: className } = choice
   const invalid = (reasons: Reason[]): Desire => ({ kind: 'invalid', finalizer, className, reasons })
 
@@ -94,7 +101,7 @@ export function desire(service: Service, around: Surroundings): Desire {
   ]
   if (reasons.length > 0 || !annotations.ok || !ranges.ok || !addresses.ok) return invalid(reasons)
 
-  const drainSeconds = annotations.value.drainSeconds ?? spec.defaults.drainSeconds
+  const waits = waitsOf(annotations.value, spec)
   const common: Omit<PlacementBase, 'parameters'> = {
     owner: ownerOf(service, around.cluster),
     className,
@@ -106,7 +113,7 @@ export function desire(service: Service, around: Surroundings): Desire {
     sourceRanges: ranges.value,
     affinity: affinityOf(service),
     requestedAddresses: addresses.value,
-    ...(drainSeconds === undefined ? {} : { drainSeconds }),
+    ...waits,
     ...(annotations.value.nodeSelector === undefined ? {} : { nodeSelector: annotations.value.nodeSelector }),
   }
   const placements = present.map(({ name, parameters }) => {
@@ -122,7 +129,28 @@ export function desire(service: Service, around: Surroundings): Desire {
     }
     return { cloud: name, base: { ...common, parameters: given } }
   })
-  return { kind: 'wanted', finalizer, className, class: spec, placements, missingClouds }
+  const { deleteDrainSeconds = 0 } = waits
+  return { kind: 'wanted', finalizer, className, class: spec, placements, missingClouds, deleteDrainSeconds }
+}
+
+/** Times in seconds; the Service's word goes before the class's. */
+function waitsOf(overrides: Overrides, { defaults }: LoadBalancerClassSpec) {
+  const names = ['drainSeconds', 'deleteDrainSeconds', 'replacementWaitSeconds'] as const
+  const given = names.flatMap((name): [string, number][] => {
+    const seconds = overrides[name] ?? defaults[name]
+    return seconds === undefined ? [] : [[name, seconds]]
+  })
+  return Object.fromEntries(given) as { [K in (typeof names)[number]]?: number }
+}
+
+/** A Service that changed its type has no class any more: then what the cloud was told counts. */
+function lastDrain(service: Service, around: Surroundings): { deleteDrainSeconds?: number } {
+  const { deletionTimestamp: _deleted, ...metadata } = service.metadata
+  const wanted = chooseClass({ ...service, metadata }, around.defaultClass)
+  const parsed = wanted.kind === 'class' ? around.classSpec(wanted.name) : undefined
+  const ofClass = parsed?.ok ? (parsed.value.defaults.deleteDrainSeconds ?? 0) : undefined
+  const seconds = deleteDrainOf(service.metadata.annotations) ?? ofClass
+  return seconds === undefined ? {} : { deleteDrainSeconds: seconds }
 }
 
 export function ownerOf(service: Service, cluster: string): Owner {

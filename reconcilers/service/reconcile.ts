@@ -17,7 +17,7 @@ import type { EventText } from './changes.ts'
 import { ownerOf } from './desire.ts'
 import type { Desire } from './desire.ts'
 import { freshNotes } from './notice.ts'
-import { refusedStatus, releasingStatus, statusOf } from './status.ts'
+import { leavingStatus, refusedStatus, releasingObject, releasingStatus, statusOf } from './status.ts'
 import type { CloudView } from './status.ts'
 import type { serviceWrites } from './writes.ts'
 
@@ -78,7 +78,7 @@ export function serviceReconciler(deps: ServiceDeps) {
     const patient = deps.clock.now() - since < patienceMs
     const pending =
       desire.kind === 'released'
-        ? await release(deps, key, service, desire.finalizer, patient, signal)
+        ? await release(deps, key, service, desire, patient, signal)
         : desire.kind === 'invalid'
           ? await refuse(deps, key, service, desire.reasons, signal)
           : await provision(deps, key, service, desire, patient, signal)
@@ -165,7 +165,9 @@ async function provision(
   const leftover = stale && !added ? deps.clouds : cloudsToCheckWhenKept(deps, key, service)
   for (const cloud of leftover) {
     if (kept.has(cloud)) continue
-    if (deps.placements.want(cloud, owner, undefined)) deps.enqueue(cloud, placementKey(owner))
+    const fresh = deps.placements.want(cloud, owner, undefined)
+    const hurried = deps.placements.drain(cloud, owner, desire.deleteDrainSeconds)
+    if (fresh || hurried) deps.enqueue(cloud, placementKey(owner))
   }
   return publish(deps, key, service, desire, patient, signal)
 }
@@ -206,16 +208,8 @@ async function publish(
       clouds.map(({ cloud }) => cloud),
     ),
   })
-  const leavingStatus = leaving.map(({ cloud }) => ({
-    cloud,
-    state: 'Releasing' as const,
-    reason: 'Releasing',
-    message: 'the class no longer names this cloud',
-    addresses: [],
-    targets: { healthy: 0, total: 0, unhealthy: [] },
-    resources: [],
-  }))
-  const object = { ...view.loadBalancer, placements: [...view.loadBalancer.placements, ...leavingStatus] }
+  const left = leaving.map(({ cloud, outcome }) => leavingStatus(cloud, outcome))
+  const object = { ...view.loadBalancer, placements: [...view.loadBalancer.placements, ...left] }
   // The record of a Service that had this name before is the only trace of what is still being removed for it.
   const predecessor = deps.placements.ofName(key).some(({ owner }) => owner.uid !== service.metadata.uid)
   if (!predecessor && (await deps.writes.loadBalancer(service, deps.loadBalancer(key), object, signal))) {
@@ -274,17 +268,19 @@ async function release(
   deps: ServiceDeps,
   key: string,
   service: Service,
-  finalizer: string,
+  { finalizer, deleteDrainSeconds }: Extract<Desire, { kind: 'released' }>,
   patient: boolean,
   signal: AbortSignal,
 ): Promise<boolean> {
   const owner = ownerOf(service, deps.cluster)
+  const standing = deps.loadBalancer(key)
   const { present, absent } = cloudsToCheck(deps, key, service)
   let begun = false
   for (const cloud of present) {
-    if (!deps.placements.want(cloud, owner, undefined)) continue
-    begun = true
-    deps.enqueue(cloud, placementKey(owner))
+    const fresh = deps.placements.want(cloud, owner, undefined)
+    const hurried = deps.placements.drain(cloud, owner, deleteDrainSeconds)
+    if (fresh || hurried) deps.enqueue(cloud, placementKey(owner))
+    begun ||= fresh
   }
   if (begun) deps.event(service, { type: 'Normal', reason: 'DeletingLoadBalancer', message: 'Deleting load balancer' })
   const placements = own(deps, key, service)
@@ -296,9 +292,12 @@ async function release(
     if (await deps.writes.status(service, findings, undefined, signal)) {
       for (const text of releasingEvents(before, findings, clouds)) deps.event(service, text)
     }
+    const recorded = previousStatus(deps, key, service)
+    if (recorded !== undefined && standing?.metadata.deletionTimestamp === undefined) {
+      await deps.writes.loadBalancer(service, standing, releasingObject(recorded, clouds, findings), signal)
+    }
     return true
   }
-  const standing = deps.loadBalancer(key)
   if (standing !== undefined) await deps.writes.removeLoadBalancer(standing, signal)
   const deleting = service.metadata.deletionTimestamp !== undefined
   if (!deleting) await deps.writes.status(service, [], service.spec.type === 'LoadBalancer' ? undefined : [], signal)

@@ -97,6 +97,7 @@ export function refusedStatus(service: Service, reasons: readonly Reason[]): Fin
 /** For a Service whose load balancers are being removed and where that takes a while or fails. `absent`: clouds this operator was not given. */
 export function releasingStatus(clouds: readonly CloudView[], absent: readonly string[] = []): Finding[] {
   const failed = clouds.find(({ outcome }) => outcome?.state === 'Failed')
+  const drains = clouds.find(({ outcome }) => outcome?.state === 'Releasing' && outcome.reason === 'Draining')
   const waiting = clouds.filter(({ outcome }) => outcome?.state !== 'Released').map(({ cloud }) => cloud)
   const [reason, message] = failed?.outcome
     ? [failed.outcome.reason, `${failed.cloud}: ${failed.outcome.message}`]
@@ -105,11 +106,36 @@ export function releasingStatus(clouds: readonly CloudView[], absent: readonly s
           'CloudNotConfigured',
           `objects may be left in ${absent.join(', ')}; start the operator with --provider ${absent[0]}`,
         ]
-      : ['Releasing', `removing the load balancer from ${waiting.join(', ')}`]
+      : drains?.outcome
+        ? [drains.outcome.reason, located(clouds, drains)]
+        : ['Releasing', `removing the load balancer from ${waiting.join(', ')}`]
   return [
     { type: conditionTypes.programmed, status: 'False', reason, message },
     { type: conditionTypes.ready, status: 'False', reason: 'Releasing', message: 'the load balancer is being removed' },
   ]
+}
+
+/** Our record while load balancers are being removed: every cloud that it named, also what this process does not know of. */
+export function releasingObject(
+  previous: LoadBalancerStatus,
+  clouds: readonly CloudView[],
+  findings: readonly Finding[],
+): Omit<LoadBalancerStatus, 'lastChangeTime'> {
+  const { lastChangeTime: _, ...standing } = previous
+  const programmed = findings.find(({ type }) => type === conditionTypes.programmed)
+  const placements = previous.placements.map((before) => {
+    const outcome = clouds.find(({ cloud }) => cloud === before.cloud)?.outcome
+    return placementStatus(before.cloud, outcome, before)
+  })
+  return { ...standing, ready: 'False', reason: programmed?.reason ?? '', ...summary(placements) }
+}
+
+/** For our record of a cloud that the class no longer names. */
+export function leavingStatus(cloud: string, outcome: Outcome | undefined): PlacementStatus {
+  const drains = outcome?.reason === 'Draining' ? `; ${outcome.message}` : ''
+  const message = `the class no longer names this cloud${drains}`
+  const reason = drains === '' ? 'Releasing' : 'Draining'
+  return { ...empty(cloud), state: 'Releasing', reason, message }
 }
 
 function accepted({ clouds, className }: StatusInput): Finding {
