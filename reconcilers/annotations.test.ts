@@ -66,6 +66,8 @@ describe('annotations', () => {
     ['drain-seconds', '1.5'],
     ['drain-seconds', '3601'],
     ['health-check-port', '0'],
+    ['health-check-port', '65536'],
+    ['health-check-port', '8o8o!'],
     ['health-check-protocol', 'http'],
     ['health-check-path', 'ready'],
     ['health-check-path', '/a b'],

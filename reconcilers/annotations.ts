@@ -10,6 +10,8 @@ import { annotationPrefix } from './words.ts'
 /** What a Service's annotations say; absent means: as the class says. */
 export interface Overrides {
   healthCheck: { -readonly [K in keyof HealthCheck]?: HealthCheck[K] }
+  /** A port of the Service, whose node port is checked. */
+  healthCheckPortName?: string
   drainSeconds?: number
   deleteDrainSeconds?: number
   replacementWaitSeconds?: number
@@ -48,7 +50,17 @@ const readers: Readonly<Record<string, Reader>> = {
       return /^\/[!-~]{0,1023}$/.test(value)
     },
   },
-  'health-check-port': integer(1, 65535, (n, { healthCheck }) => (healthCheck.port = n)),
+  'health-check-port': {
+    expects: "a whole number from 1 to 65535, or the name of one of the Service's ports for its node port",
+    read(value, into) {
+      const isNumber = /^\d+$/.test(value)
+      if (isNumber) into.healthCheck.port = Number(value)
+      else into.healthCheckPortName = value
+      return isNumber
+        ? Number(value) >= 1 && Number(value) <= 65_535
+        : /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(value)
+    },
+  },
   'health-check-interval-seconds': integer(1, 300, (n, { healthCheck }) => (healthCheck.intervalSeconds = n)),
   'health-check-timeout-seconds': integer(1, 120, (n, { healthCheck }) => (healthCheck.timeoutSeconds = n)),
   'health-check-healthy-threshold': integer(1, 10, (n, { healthCheck }) => (healthCheck.healthyThreshold = n)),

@@ -50,9 +50,9 @@ const table: [string, string, string][] = [
   ['aws-load-balancer-private-ipv4-addresses', '10.0.0.9', 'RS1001 private-ipv4-addresses: 10.0.0.9'],
   ['aws-load-balancer-ipv6-addresses', '2001:db8::9', 'RS1001 ipv6-addresses: 2001:db8::9'],
   ['aws-load-balancer-enable-prefix-for-ipv6-source-nat', 'on', 'RS1002'],
-  ['aws-load-balancer-source-nat-ipv6-prefixes', '2001:db8::/80', 'RS1003'],
+  ['aws-load-balancer-source-nat-ipv6-prefixes', '2001:db8::/80', 'RS1001 source-nat-ipv6-prefixes: 2001:db8::/80'],
   ['aws-load-balancer-security-groups', 'sg-1, sg-2', 'RS1001 security-groups: sg-1,sg-2, node-rules: none'],
-  ['aws-load-balancer-security-groups', 'my-group', 'RS1005 security-groups: my-group, node-rules: none'],
+  ['aws-load-balancer-security-groups', 'my-group', 'RS1001 security-groups: my-group, node-rules: none'],
   ['aws-load-balancer-manage-backend-security-group-rules', 'true', 'RS1002'],
   ['aws-load-balancer-manage-backend-security-group-rules', 'false', 'RS1001 node-rules: none'],
   ['aws-load-balancer-extra-security-groups', 'sg-1', 'RS1003'],
@@ -84,8 +84,16 @@ const table: [string, string, string][] = [
     'RS1001 preserve-client-ip: false, drain-seconds: 60, target-group-attributes: stickiness.enabled=true, proxy-protocol: all',
   ],
   ['aws-load-balancer-target-group-attributes', 'proxy_protocol_v2.enabled=false', 'RS1002'],
-  ['aws-load-balancer-target-group-attributes.80', 'stickiness.enabled=true', 'RS1003'],
-  ['aws-load-balancer-listener-attributes.TCP-80', 'tcp.idle_timeout.seconds=400', 'RS1001 idle-timeout-seconds: 400'],
+  [
+    'aws-load-balancer-target-group-attributes.80',
+    'stickiness.enabled=true, proxy_protocol_v2.enabled=true',
+    'RS1001 target-group-attributes: 80:stickiness.enabled=true,80:proxy_protocol_v2.enabled=true',
+  ],
+  [
+    'aws-load-balancer-listener-attributes.TCP-80',
+    'tcp.idle_timeout.seconds=400',
+    'RS1001 listener-attributes: 80:tcp.idle_timeout.seconds=400',
+  ],
   ['aws-load-balancer-proxy-protocol', '*', 'RS1001 proxy-protocol: all'],
   ['aws-load-balancer-proxy-protocol-per-target-group', '80, 443', 'RS1001 proxy-protocol: 80,443'],
   ['aws-load-balancer-backend-protocol', 'ssl', 'RS1001 tls-backend: all'],
@@ -105,10 +113,10 @@ const table: [string, string, string][] = [
   ],
   ['aws-load-balancer-alpn-policy', 'HTTP2Preferred', 'RS1001 tls-alpn: HTTP2Preferred'],
   ['aws-load-balancer-healthcheck-protocol', 'tcp', 'RS1001 health-check-traffic-port: true'],
-  ['aws-load-balancer-healthcheck-protocol', 'http', 'RS1003'],
+  ['aws-load-balancer-healthcheck-protocol', 'http', 'RS1001 health-check-traffic-port: HTTP, health-check-path: /'],
   ['aws-load-balancer-healthcheck-port', 'traffic-port', 'RS1001 health-check-traffic-port: true'],
   ['aws-load-balancer-healthcheck-port', '30080', 'RS1001 health-check-port: 30080, health-check-protocol: TCP'],
-  ['aws-load-balancer-healthcheck-port', 'status', 'RS1005 health-check-port: status, health-check-protocol: TCP'],
+  ['aws-load-balancer-healthcheck-port', 'status', 'RS1001 health-check-port: status, health-check-protocol: TCP'],
   ['aws-load-balancer-healthcheck-path', '/ready', 'RS1002'],
   ['aws-load-balancer-healthcheck-healthy-threshold', '3', 'RS1001 health-check-healthy-threshold: 3'],
   ['aws-load-balancer-healthcheck-unhealthy-threshold', '3', 'RS1001 health-check-unhealthy-threshold: 3'],
@@ -119,8 +127,10 @@ const table: [string, string, string][] = [
   ['aws-load-balancer-additional-resource-tags', 'team=edge, cost=7', 'RS1001 tags: team=edge,cost=7'],
   ['aws-load-balancer-enable-tcp-udp-listener', 'true', 'RS1002'],
   ['aws-load-balancer-quic-enabled-ports', '443', 'RS1003'],
-  ['aws-load-balancer-multi-cluster-target-group', 'true', 'RS1003'],
-  ['aws-load-balancer-minimum-load-balancer-capacity', 'CapacityUnits=3000', 'RS1003'],
+  ['aws-load-balancer-multi-cluster-target-group', 'true', 'RS1001 keep-foreign-targets: true'],
+  ['aws-load-balancer-multi-cluster-target-group', 'false', 'RS1002'],
+  ['aws-load-balancer-minimum-load-balancer-capacity', 'CapacityUnits=3000', 'RS1001 capacity-units: 3000'],
+  ['aws-load-balancer-minimum-load-balancer-capacity', 'CapacityUnits=0', 'RS1002'],
   ['aws-load-balancer-connection-draining-enabled', 'true', 'RS1002'],
   ['aws-load-balancer-connection-draining-timeout', '60', 'RS1001 drain-seconds: 60'],
   ['aws-load-balancer-connection-idle-timeout', '300', 'RS1001 idle-timeout-seconds: 300'],
@@ -157,7 +167,7 @@ describe('annotations of the AWS controllers', () => {
     })
     assert.deepEqual(check.map(said), [
       'RS1001 health-check-port: 30080',
-      'RS1001 health-check-protocol: HTTP, health-check-https: true',
+      'RS1001 health-check-protocol: HTTP, health-check-https: true, health-check-path: /',
     ])
     const http = { 'aws-load-balancer-healthcheck-path': '/ready', 'aws-load-balancer-healthcheck-protocol': 'HTTP' }
     assert.deepEqual(theirs({ ...http, 'aws-load-balancer-healthcheck-port': '30080' }).map(said), [
@@ -165,8 +175,11 @@ describe('annotations of the AWS controllers', () => {
       'RS1001 health-check-port: 30080',
       'RS1001 health-check-protocol: HTTP',
     ])
-    // Of the node proxy's health port this path would answer 404, and no target would be healthy.
-    assert.deepEqual(theirs(http).map(said), ['RS1003', 'RS1003'])
+    // Theirs asks the port that serves traffic, not the node proxy.
+    assert.deepEqual(theirs(http).map(said), [
+      'RS1001 health-check-path: /ready',
+      'RS1001 health-check-traffic-port: HTTP',
+    ])
     const groups = theirs({
       'aws-load-balancer-manage-backend-security-group-rules': 'true',
       'aws-load-balancer-security-groups': 'sg-1',

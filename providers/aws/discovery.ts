@@ -38,6 +38,10 @@ export interface Discovery {
     signal: AbortSignal,
     standing?: string,
   ): Promise<{ groupIds: readonly string[]; unresolved: readonly string[] }>
+  /** Name tag -> id, of security groups of the VPC. Throws CloudError that names those that are missing or several. */
+  groupsNamed(names: readonly string[], signal: AbortSignal): Promise<Map<string, string>>
+  /** Id -> Name tag, of groups that have one. */
+  groupNames(groupIds: readonly string[], signal: AbortSignal): Promise<Map<string, string>>
   /** AWS refused a subnet: what is remembered may be wrong. */
   forgetSubnets(): void
   /** A group of the nodes is gone: they have others by now. */
@@ -232,6 +236,19 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
       const { groupIds, undecided } = await groupsOf(inVpcOf(standing, await known(signal)), signal)
       return { groupIds, unresolved: unresolvedNodes(undecided, names, clusterName) }
     },
+    async groupsNamed(names, signal) {
+      const filters = [...inVpc(await vpcId(signal)), { name: 'tag:Name', values: names }]
+      const { securityGroups } = await cloud.describeSecurityGroups({ filters }, signal)
+      return new Map(names.map((name) => [name, onlyGroup(name, securityGroups)]))
+    },
+    async groupNames(groupIds, signal) {
+      const found = await tagged([...new Set(groupIds)].sort(), signal)
+      return new Map(
+        found.flatMap(({ groupId, tags }) =>
+          tags.filter(({ key }) => key === 'Name').map(({ value }): [string, string] => [groupId, value]),
+        ),
+      )
+    },
     forgetSubnets() {
       subnets = undefined
       routes = undefined
@@ -290,6 +307,17 @@ function candidateList({ securityGroups }: Instance, clusterName: string | undef
     .sort()
     .join(', ')
   return `the primary interface has several security groups: ${list}; tag exactly one with kubernetes.io/cluster/${clusterName ?? '<name>'} or give the setting node-security-groups`
+}
+
+function onlyGroup(name: string, groups: readonly SecurityGroup[]): string {
+  const found = groups.filter(({ tags }) => tags.some(({ key, value }) => key === 'Name' && value === name))
+  const [first] = found
+  if (first !== undefined && found.length === 1) return first.groupId
+  const message =
+    first === undefined
+      ? `the parameter security-groups names ${name}: no security group of the VPC has this Name tag`
+      : `the parameter security-groups names ${name}: several security groups have this Name tag (${found.map(({ groupId }) => groupId).join(', ')}); give the id`
+  throw new CloudError(first === undefined ? 'not-found' : 'invalid', message, { reason: 'SecurityGroupNotFound' })
 }
 
 function inVpc(vpcId: string) {

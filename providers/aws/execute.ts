@@ -110,7 +110,7 @@ async function createLoadBalancer(tools: Tools, target: LoadBalancerResource, si
   const lets = 'cluster' in owner && mutable.securityGroups.includes(nodeAccessGroupName(owner.cluster))
   if (lets) await reachable(tools, signal)
   const dualStack = mutable.ipAddressType === 'dualstack'
-  const securityGroups = groupIds(tools, mutable.securityGroups)
+  const securityGroups = await groupIds(tools, mutable.securityGroups, signal)
   const subnets = await discovery.subnets({ scheme: mutable.scheme, dualStack, named: mutable.subnets }, signal)
   const { allocationIds, privateIpv4Addresses, ipv6Addresses, sourceNatPrefixes } = mutable
   const subnetMappings = subnets.map(({ subnetId }, index) => ({

@@ -80,7 +80,7 @@ const rows: Readonly<Record<string, ForeignAnnotation>> = {
     about: 'nothing: it is on for UDP over dual stack, which needs it',
     translate: () => unneeded('it is on for UDP over dual stack, which needs it'),
   },
-  [`${elb}source-nat-ipv6-prefixes`]: never('controller', 'source NAT prefixes are chosen by AWS'),
+  [`${elb}source-nat-ipv6-prefixes`]: same('controller', 'source-nat-ipv6-prefixes'),
   [`${elb}security-groups`]: {
     of: 'both',
     about: '`roadstead.dev/security-groups`, with `roadstead.dev/node-rules: none` where node rules were not managed',
@@ -169,12 +169,22 @@ const rows: Readonly<Record<string, ForeignAnnotation>> = {
   [`${check}protocol`]: {
     of: 'both',
     about: ours('health-check-protocol', 'health-check-https', 'health-check-traffic-port'),
-    translate: (value, others) => healthProtocol(value, others(`${check}port`)),
+    translate: (value, others) => annotations(healthCheck(value, others(`${check}port`), others(`${check}path`))),
   },
   [`${check}port`]: {
     of: 'both',
     about: ours('health-check-port', 'health-check-traffic-port'),
-    translate: (value, others) => healthPort(value, others(`${check}protocol`)),
+    translate(value, others) {
+      const protocol = others(`${check}protocol`)
+      const named = value === 'traffic-port' ? {} : { 'health-check-port': value }
+      // With a protocol its own row says the rest.
+      return annotations({
+        ...named,
+        ...(protocol !== undefined && value !== 'traffic-port'
+          ? {}
+          : healthCheck(protocol, value, others(`${check}path`))),
+      })
+    },
   },
   [`${check}path`]: ofHttpCheck('both', 'health-check-path'),
   [`${check}healthy-threshold`]: same('both', 'health-check-healthy-threshold'),
@@ -189,26 +199,35 @@ const rows: Readonly<Record<string, ForeignAnnotation>> = {
     about: 'nothing: TCP and UDP on one port share a listener by themselves',
     translate: () => unneeded('TCP and UDP on one port share a listener by themselves'),
   },
-  [`${elb}quic-enabled-ports`]: never('controller', 'QUIC listeners are not offered'),
-  [`${elb}multi-cluster-target-group`]: never(
+  [`${elb}quic-enabled-ports`]: never(
     'controller',
-    'a target group belongs to one cluster; spread over clusters with DNS',
+    'AWS takes QUIC listeners only on load balancers without security groups, and by a server id of each target, which node ports hide from the Pods; UDP carries QUIC without connection migration',
   ),
-  [`${elb}minimum-load-balancer-capacity`]: never('controller', 'reserved capacity is not offered'),
+  [`${elb}multi-cluster-target-group`]: {
+    of: 'controller',
+    about: ours('keep-foreign-targets'),
+    translate: (value) =>
+      isTrue(value) ? annotations({ 'keep-foreign-targets': 'true' }) : unneeded('it is off by default'),
+  },
+  [`${elb}minimum-load-balancer-capacity`]: {
+    of: 'controller',
+    about: ours('capacity-units'),
+    translate(value) {
+      const units = /^CapacityUnits=(\d+)$/.exec(value.trim())?.[1] ?? value
+      return units === '0' ? unneeded('nothing is reserved by default') : annotations({ 'capacity-units': units })
+    },
+  },
   [`${elb}connection-draining-enabled`]: partOf('cloud-provider', 'drain-seconds'),
   [`${elb}connection-draining-timeout`]: same('cloud-provider', 'drain-seconds'),
   [`${elb}connection-idle-timeout`]: same('cloud-provider', 'idle-timeout-seconds'),
 }
 
-/** Annotations whose name ends with a port. */
-const families: Readonly<Record<string, ForeignAnnotation>> = {
-  [`${elb}target-group-attributes.`]: never('controller', 'attributes hold for all target groups of a Service'),
-  [`${elb}listener-attributes.`]: {
-    of: 'controller',
-    about: `${ours('idle-timeout-seconds', 'listener-attributes')}, for all listeners of the Service`,
-    translate: (value) => listenerAttributes(value),
-  },
-  'actions.': never('controller', 'weighted target groups are not offered'),
+/** Annotations whose name ends with a port: by what stands before it; the row for what stands after. */
+const families: Readonly<Record<string, (suffix: string) => ForeignAnnotation>> = {
+  [`${elb}target-group-attributes.`]: (port) => ofPort('target-group-attributes', port),
+  // `TCP-80`: the protocol goes without saying, since a port has one listener.
+  [`${elb}listener-attributes.`]: (suffix) => ofPort('listener-attributes', suffix.slice(suffix.lastIndexOf('-') + 1)),
+  'actions.': () => never('controller', 'weighted target groups are not offered'),
 }
 
 /** The row of an annotation by its full name; undefined for one of neither controller. */
@@ -216,7 +235,8 @@ export function foreignAnnotation(key: string): ForeignAnnotation | undefined {
   if (!key.startsWith(foreignPrefix)) return undefined
   const name = key.slice(foreignPrefix.length)
   if (Object.hasOwn(rows, name)) return rows[name]
-  return Object.entries(families).find(([start]) => name.startsWith(start))?.[1]
+  const [start, family] = Object.entries(families).find(([beginning]) => name.startsWith(beginning)) ?? []
+  return start === undefined ? undefined : family?.(name.slice(start.length))
 }
 
 /** Whether a name is of the form the two controllers use, known or not. */
@@ -226,7 +246,10 @@ export function looksForeign(key: string): boolean {
 
 /** Full name -> row, for the docs. */
 export function foreignAnnotations(): [string, ForeignAnnotation][] {
-  const named = Object.entries(families).map(([start, row]): [string, ForeignAnnotation] => [`${start}PORT`, row])
+  const named = Object.entries(families).map(([start, family]): [string, ForeignAnnotation] => [
+    `${start}PORT`,
+    family('PORT'),
+  ])
   return [...Object.entries(rows), ...named].map(([name, row]) => [foreignPrefix + name, row])
 }
 
@@ -234,16 +257,16 @@ function same(of: Origin, key: string): ForeignAnnotation {
   return { of, about: ours(key), translate: (value) => annotations({ [key]: spaced(value) }) }
 }
 
-/** Carried over only for an HTTP check of a port of its own: the health port of the node proxy answers /healthz with 200 or 503. */
+/** The node proxy, which is asked by default, answers /healthz with 200 or 503: carried over only where an application is asked. */
 function ofHttpCheck(of: Origin, key: string): ForeignAnnotation {
   return {
     of,
-    about: `${ours(key)}, for HTTP checks of a port of their own`,
+    about: `${ours(key)}, for HTTP checks`,
     translate(value, others) {
       const protocol = others(`${check}protocol`) ?? 'TCP'
-      const port = others(`${check}port`) ?? 'traffic-port'
-      if (protocol.toUpperCase() === 'TCP') return unneeded('a TCP check does not read an answer')
-      return port === 'traffic-port' ? httpOnTrafficPort() : annotations({ [key]: spaced(value) })
+      return protocol.toUpperCase() === 'TCP'
+        ? unneeded('a TCP check does not read an answer')
+        : annotations({ [key]: spaced(value) })
     },
   }
 }
@@ -322,9 +345,21 @@ function targetGroupAttributes(value: string): Equivalent {
   return Object.keys(given).length === 0 ? unneeded('these are the defaults') : annotations(given)
 }
 
-function listenerAttributes(value: string): Equivalent {
-  const words = { 'tcp.idle_timeout.seconds': 'idle-timeout-seconds' }
-  return annotations(attributes(value, words, 'listener-attributes'), 'for all listeners of the Service')
+/** With the port before each key. */
+function ofPort(key: string, port: string): ForeignAnnotation {
+  return {
+    of: 'controller',
+    about: `${ours(key)}, as \`PORT:key=value\``,
+    translate: (value) =>
+      annotations(
+        {
+          [key]: pairs(value)
+            .map(([name, text]) => `${port}:${name}=${text}`)
+            .join(','),
+        },
+        'one annotation for all ports: join them with commas',
+      ),
+  }
 }
 
 function accessLogs(bucket: string | undefined, prefix = ''): Equivalent {
@@ -332,31 +367,11 @@ function accessLogs(bucket: string | undefined, prefix = ''): Equivalent {
   return annotations({ 'access-logs': `s3://${bucket}${prefix === '' ? '' : `/${prefix}`}` })
 }
 
-/** Their default port is the one that serves traffic, ours the health port of the node proxy. */
-function healthProtocol(value: string, port = 'traffic-port'): Equivalent {
-  const word = value.toUpperCase()
-  const own = port !== 'traffic-port'
-  if (word === 'TCP')
-    return annotations(own ? { 'health-check-protocol': 'TCP' } : { 'health-check-traffic-port': 'true' })
-  if (!own) return httpOnTrafficPort()
-  if (word === 'HTTPS') return annotations({ 'health-check-protocol': 'HTTP', 'health-check-https': 'true' })
-  return annotations({ 'health-check-protocol': word })
-}
-
-function healthPort(value: string, given: string | undefined): Equivalent {
-  const protocol = given ?? 'TCP'
-  if (value !== 'traffic-port') {
-    // With a protocol its own row says it; without one theirs is TCP, ours HTTP.
-    return annotations({
-      'health-check-port': value,
-      ...(given === undefined ? { 'health-check-protocol': 'TCP' } : {}),
-    })
-  }
-  return protocol.toUpperCase() === 'TCP' ? annotations({ 'health-check-traffic-port': 'true' }) : httpOnTrafficPort()
-}
-
-function httpOnTrafficPort(): Equivalent {
-  return none(
-    'HTTP checks ask one port of every node: leave them out to ask the node proxy, or name a port with roadstead.dev/health-check-port',
-  )
+/** Their default port is the one that serves traffic, ours the health port of the node proxy; their default path is /. */
+function healthCheck(protocol = 'TCP', port = 'traffic-port', path: string | undefined): Record<string, string> {
+  const word = protocol.toUpperCase()
+  const atRoot = word !== 'TCP' && path === undefined ? { 'health-check-path': '/' } : {}
+  if (port === 'traffic-port') return { 'health-check-traffic-port': word === 'TCP' ? 'true' : word, ...atRoot }
+  if (word === 'HTTPS') return { 'health-check-protocol': 'HTTP', 'health-check-https': 'true', ...atRoot }
+  return { 'health-check-protocol': word, ...atRoot }
 }

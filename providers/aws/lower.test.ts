@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { healthCheck, specOf } from '../conformance-world.ts'
+import { converge, healthCheck, specOf } from '../conformance-world.ts'
 import type { SpecChanges } from '../conformance-world.ts'
 import type { LoadBalancerPort, LoadBalancerSpec, Step } from '../contract.ts'
 import { progress } from '../plan.ts'
 import { awsCore } from './core.ts'
 import { aws } from './resources.ts'
 import type { AwsResource } from './resources.ts'
+import { fakeAwsWorld } from './world.ts'
 
 const core = awsCore()
 const providerId = (node: string) => `aws:///eu-west-1a/i-${node.replace('node-', '0')}`
@@ -237,6 +238,53 @@ describe('ports', () => {
 })
 
 describe('attributes', () => {
+  test('hold for all ports or, after its number or name, for one; the one goes before the others', async () => {
+    const parameters = {
+      'target-group-attributes':
+        'stickiness.enabled=true,443:stickiness.enabled=false,http:proxy_protocol_v2.enabled=true',
+      'listener-attributes': 'tcp.idle_timeout.seconds=60,443:tcp.idle_timeout.seconds=600',
+    }
+    const world = fakeAwsWorld()
+    const of = () => {
+      const { targetGroups, listeners } = world.aws.account
+      return listeners
+        .values()
+        .toSorted((a, b) => a.port - b.port)
+        .map(({ port, attributes, targetGroupArn }) => {
+          const group = targetGroups.get(targetGroupArn)?.attributes ?? {}
+          const words = ['stickiness.enabled', 'proxy_protocol_v2.enabled'].map((key) => group[key])
+          return [port, attributes['tcp.idle_timeout.seconds'], ...words]
+        })
+    }
+    await converge(world, specOf(world, { ports: [http, https], parameters }))
+    assert.deepEqual(of(), [
+      [80, '60', 'true', 'true'],
+      [443, '600', 'false', 'false'],
+    ])
+    await converge(world, specOf(world, { ports: [http, https] }))
+    assert.deepEqual(of(), [
+      [80, '350', 'false', 'false'],
+      [443, '350', 'false', 'false'],
+    ])
+  })
+
+  test('of a port that the Service lacks are refused', () => {
+    assert.match(
+      reasons({ parameters: { 'listener-attributes': '8080:tcp.idle_timeout.seconds=60' } }),
+      /listener-attributes names 8080, which is no port of the Service/,
+    )
+  })
+
+  test('the traffic port is checked with TCP, or over HTTP with path and codes', () => {
+    const check = (value: string) =>
+      one({ parameters: { 'health-check-traffic-port': value, 'health-check-codes': '204' } }, 'target-group').mutable
+        .healthCheck
+    const { protocol, port, path, codes } = check('HTTP')
+    assert.deepEqual([protocol, port, path, codes], ['HTTP', 'traffic-port', '/healthz', '204'])
+    assert.deepEqual([check('true').protocol, check('TCP').codes, check('HTTPS').protocol], ['TCP', '', 'HTTPS'])
+    assert.deepEqual([check('false').protocol, check('false').port], ['HTTP', '10256'])
+  })
+
   test('what AWS has by itself needs no call; what is asked for one, and its end puts the default back', () => {
     const asked: SpecChanges = { parameters: { 'cross-zone': 'true' }, drainSeconds: 20 }
     const from = standing({})

@@ -22,8 +22,10 @@ import type {
   Tags,
   TargetGroupResource,
 } from './resources.ts'
+import { groupWish } from './security-group-wishes.ts'
 import { ruleLine } from './rules.ts'
 import { ownerTags, resourceTag } from './tags.ts'
+import { recordedAtMost, recordTags } from './target-record.ts'
 import { chooseTargets } from './targets.ts'
 import { listenerAttributes, loadBalancerAttributes, targetGroupAttributes } from './wishes.ts'
 
@@ -47,6 +49,10 @@ export function lower(spec: LoadBalancerSpec, options: LowerOptions = lowerDefau
   const extra = { ...options.tags, ...parameters.tags }
   const balancer = loadBalancer(spec, parameters, grouped.groups, extra, options)
   const { targets, notes } = chooseTargets(spec, parameters, grouped.groups.length)
+  if (parameters.keepForeignTargets && targets.length > recordedAtMost) {
+    const message = `keep-foreign-targets remembers at most ${recordedAtMost} nodes, and ${targets.length} are targets; set roadstead.dev/max-targets to ${recordedAtMost} or select nodes with roadstead.dev/node-selector`
+    return { kind: 'unsupported', reasons: [{ reason: 'TooManyTargets', message }] }
+  }
   const groups = grouped.groups.map((group) => targetGroup(spec, parameters, group, balancer, targets, extra))
   const own: AwsResource[] = [
     ...(parameters.securityGroups ? [] : [securityGroup(spec, parameters, grouped.groups, extra)]),
@@ -113,7 +119,7 @@ function loadBalancer(
     ...groups.map((group) => beyondDefaults('listener', listenerAttributes(parameters, group))),
   ]
   const all = marked.some((one) => one !== undefined) ? (Object.assign({}, ...marked) as Attributes) : undefined
-  const ownGroup = parameters.securityGroups ?? [objectName(owner, ['security-group'])]
+  const ownGroup = parameters.securityGroups?.map(groupWish) ?? [objectName(owner, ['security-group'])]
   const access = parameters.nodeRules === 'none' ? [] : [nodeAccessGroupName(owner.cluster)]
   const dualStack = spec.families.includes('IPv6')
   // One that carries UDP cannot become dual stack or cease to be it: its listeners' target groups are of the other family.
@@ -177,7 +183,10 @@ function targetGroup(
       healthCheck: healthCheck(spec, parameters),
       targets: targets.map((id) => `${id}:${group.nodePort}`),
       ...(attributes ? { attributes } : {}),
-      tags: ownerTags(owner, key, { extra, attributes }),
+      tags: {
+        ...ownerTags(owner, key, { extra, attributes }),
+        ...(parameters.keepForeignTargets ? recordTags(targets) : {}),
+      },
     },
     state: 'ready',
   }
@@ -218,10 +227,12 @@ function healthCheck(
   { policy, healthCheck: check }: LoadBalancerSpec,
   { healthCheckTrafficPort, healthCheckCodes, healthCheckHttps }: Parameters,
 ): TargetGroupResource['mutable']['healthCheck'] {
-  const trafficPort = healthCheckTrafficPort === true && policy === 'Cluster'
-  const http = check.protocol === 'HTTP' && !trafficPort
+  const trafficPort = policy === 'Cluster' ? healthCheckTrafficPort : undefined
+  const asked = healthCheckHttps && policy === 'Cluster' ? 'HTTPS' : 'HTTP'
+  const protocol = trafficPort ?? (check.protocol === 'HTTP' ? asked : 'TCP')
+  const http = protocol !== 'TCP'
   return {
-    protocol: http ? (healthCheckHttps && policy === 'Cluster' ? 'HTTPS' : 'HTTP') : 'TCP',
+    protocol,
     port: trafficPort ? 'traffic-port' : String(check.port),
     path: http ? check.path : '',
     intervalSeconds: Math.max(5, check.intervalSeconds),

@@ -9,6 +9,8 @@ import { extraTagsLimit } from './tags.ts'
 /** Ports as numbers or names; `all`. */
 export type PortChoice = 'all' | readonly string[]
 
+export type AttributesByPort = Readonly<Record<string, Attributes>>
+
 /** What the parameters say; absent means AWS's own default. */
 export interface Parameters {
   subnets?: readonly string[]
@@ -23,7 +25,8 @@ export interface Parameters {
   privateLinkRules?: 'on' | 'off'
   pathMtu?: boolean
   crossZone?: boolean
-  healthCheckTrafficPort?: boolean
+  /** With which protocol each target's own port is checked. */
+  healthCheckTrafficPort?: 'TCP' | 'HTTP' | 'HTTPS'
   healthCheckCodes?: string
   healthCheckHttps?: boolean
   proxyProtocol?: PortChoice
@@ -35,6 +38,7 @@ export interface Parameters {
   capacityUnits?: number
   tags?: Tags
   maxTargets?: number
+  keepForeignTargets?: boolean
   earlyAddress?: boolean
   certificates?: readonly string[]
   tlsPorts?: PortChoice
@@ -44,6 +48,9 @@ export interface Parameters {
   loadBalancerAttributes?: Attributes
   targetGroupAttributes?: Attributes
   listenerAttributes?: Attributes
+  /** By number or name of the port; over those of all ports. */
+  targetGroupAttributesOf?: AttributesByPort
+  listenerAttributesOf?: AttributesByPort
 }
 
 interface Word {
@@ -93,8 +100,8 @@ const vocabulary: Readonly<Record<string, Word>> = {
     (v, p) => (p.prefixLists = v),
   ),
   'security-groups': list(
-    'ids of security groups of your own instead of the one that is made',
-    /^sg-[0-9a-f]+$/,
+    'security groups of your own instead of the one that is made, by id or by the value of their Name tag',
+    /^(sg-[0-9a-f]+|(?!sg-)[^\s*?\\]([^*?\\]*[^\s*?\\])?)$/,
     (v, p) => (p.securityGroups = v),
   ),
   'node-rules': choice(
@@ -109,10 +116,15 @@ const vocabulary: Readonly<Record<string, Word>> = {
   ),
   'icmp-path-mtu': flag('lets ICMP "fragmentation needed" in, for path MTU discovery', (v, p) => (p.pathMtu = v)),
   'cross-zone': flag('each zone forwards to targets of all zones', (v, p) => (p.crossZone = v)),
-  'health-check-traffic-port': flag(
-    'checks each node port itself with TCP instead of the node proxy; not with externalTrafficPolicy Local',
-    (v, p) => (p.healthCheckTrafficPort = v),
-  ),
+  'health-check-traffic-port': {
+    meaning:
+      'true or TCP, HTTP, HTTPS: checks each node port itself, with this protocol, instead of the node proxy; false (default); not with externalTrafficPolicy Local',
+    read(value, into) {
+      const protocol = (['TCP', 'HTTP', 'HTTPS'] as const).find((one) => one === (value === 'true' ? 'TCP' : value))
+      if (protocol !== undefined) into.healthCheckTrafficPort = protocol
+      return protocol !== undefined || value === 'false'
+    },
+  },
   'health-check-codes': text(
     'HTTP codes of a healthy target, for example 200-399 (default) or 200,204',
     /^\d{3}([-,]\d{3})*$/,
@@ -159,6 +171,10 @@ const vocabulary: Readonly<Record<string, Word>> = {
     meaning: 'at most so many nodes per target group, 1 to 1000; a stable choice of them',
     read: (value, into) => whole(value, 1, 1000, (n) => (into.maxTargets = n)),
   },
+  'keep-foreign-targets': flag(
+    'targets that others register (another cluster, a person) stay; those of ours are remembered in tags, at most 420 nodes',
+    (v, p) => (p.keepForeignTargets = v),
+  ),
   'early-address': flag(
     'publishes the address while AWS still makes the load balancer',
     (v, p) => (p.earlyAddress = v),
@@ -184,15 +200,13 @@ const vocabulary: Readonly<Record<string, Word>> = {
     /^[\w.]{1,256}$/,
     (v, p) => (p.loadBalancerAttributes = v),
   ),
-  'target-group-attributes': pairs(
-    'any attributes of the target groups: key=value, separated by commas',
-    /^[\w.]{1,256}$/,
-    (v, p) => (p.targetGroupAttributes = v),
+  'target-group-attributes': portPairs(
+    'any attributes of the target groups: key=value or port:key=value, separated by commas',
+    (v, p) => Object.assign(p, { targetGroupAttributes: v.all, targetGroupAttributesOf: v.of }),
   ),
-  'listener-attributes': pairs(
-    'any attributes of the listeners: key=value, separated by commas',
-    /^[\w.]{1,256}$/,
-    (v, p) => (p.listenerAttributes = v),
+  'listener-attributes': portPairs(
+    'any attributes of the listeners: key=value or port:key=value, separated by commas',
+    (v, p) => Object.assign(p, { listenerAttributes: v.all, listenerAttributesOf: v.of }),
   ),
 }
 
@@ -296,6 +310,31 @@ function pairs(
       set(Object.fromEntries(entries), into)
       const once = new Set(entries.map(([name]) => name)).size === entries.length
       return once && entries.length <= limit && entries.every(([name, text]) => key.test(name) && text.length <= 256)
+    },
+  }
+}
+
+/** As pairs; with a port by number or name before the key, for that port alone. */
+function portPairs(
+  meaning: string,
+  set: (value: { all: Attributes; of: AttributesByPort }, into: Parameters) => void,
+): Word {
+  const key = /^(?:([a-z0-9][a-z0-9-]{0,14}):)?([\w.]{1,256})$/
+  let given: Record<string, string> = {}
+  const word = pairs(meaning, key, (value) => (given = value))
+  return {
+    meaning,
+    read(value, into) {
+      if (!word.read(value, into)) return false
+      const all: Record<string, string> = {}
+      const of: Record<string, Record<string, string>> = {}
+      for (const [name, text] of Object.entries(given)) {
+        const [, port, attribute = ''] = key.exec(name) ?? []
+        if (port === undefined) all[attribute] = text
+        else of[port] = { ...of[port], [attribute]: text }
+      }
+      set({ all, of }, into)
+      return true
     },
   }
 }

@@ -9,6 +9,8 @@ export const listenersPerLoadBalancer = 50
 
 export interface PortGroup {
   port: number
+  /** Of the Service's ports that share it; '' for none. */
+  names: readonly string[]
   nodePort: number
   /** Of the listener. */
   protocol: ListenerProtocol
@@ -47,6 +49,7 @@ export function portGroups(
     const plain = own.length > 1 ? 'TCP_UDP' : first.protocol === 'UDP' ? 'UDP' : 'TCP'
     groups.push({
       port: number,
+      names: own.map(({ name }) => name),
       nodePort: first.nodePort,
       protocol: tls ? 'TLS' : plain,
       targetProtocol: tls && own.some((one) => chosen(parameters.tlsBackend, one)) ? 'TLS' : plain,
@@ -82,10 +85,16 @@ function endsTls(own: readonly LoadBalancerPort[], { certificates, tlsPorts }: P
 /** A typing mistake in a list of ports must not quietly leave a port without TLS. */
 function unknownPorts(
   ports: readonly LoadBalancerPort[],
-  { tlsPorts, tlsBackend, proxyProtocol }: Parameters,
+  { tlsPorts, tlsBackend, proxyProtocol, targetGroupAttributesOf, listenerAttributesOf }: Parameters,
 ): Reason[] {
   const known = new Set(ports.flatMap(({ port, name }) => [String(port), name]))
-  const choices = { 'tls-ports': tlsPorts, 'tls-backend': tlsBackend, 'proxy-protocol': proxyProtocol }
+  const choices = {
+    'tls-ports': tlsPorts,
+    'tls-backend': tlsBackend,
+    'proxy-protocol': proxyProtocol,
+    'target-group-attributes': Object.keys(targetGroupAttributesOf ?? {}),
+    'listener-attributes': Object.keys(listenerAttributesOf ?? {}),
+  }
   return Object.entries(choices).flatMap(([key, choice = 'all']) =>
     (choice === 'all' ? [] : choice)
       .filter((text) => !known.has(text))

@@ -70,7 +70,11 @@ export function createAwsProvider(options: AwsProviderOptions): Provider {
     nodes: (nodes) => discovery.nodes(nodes),
     async observe(target, signal) {
       if ('document' in target) return observeDocument(target, signal)
-      return seenResources(target, await inventory.owned(target, signal), sight())
+      const owned = await inventory.owned(target, signal)
+      const groups = owned.loadBalancers.flatMap(({ loadBalancer }) => loadBalancer.securityGroups)
+      const others = groups.filter((id) => !inventory.records.securityGroups.has(id))
+      if (others.length === 0) return seenResources(target, owned, sight())
+      return seenResources(target, owned, { ...sight(), groupNames: await discovery.groupNames(others, signal) })
     },
     async *owners(cluster, signal) {
       await inventory.listed(signal)

@@ -15,9 +15,12 @@ import type {
   ListenerResource,
   LoadBalancerResource,
   SecurityGroupResource,
+  Tags,
   TargetGroupResource,
 } from './resources.ts'
+import { asSeen } from './security-group-wishes.ts'
 import { sourceNatTag, tagChanges, tagsPerResource } from './tags.ts'
+import { instanceOf, recordedIds, recordTags } from './target-record.ts'
 
 export function refine(steps: readonly Step[], nodeRuleCap: number): Step[] {
   const goingBalancers = new Set(
@@ -120,14 +123,15 @@ function changes(from: AwsResource, to: AwsResource): Step[] {
       break
   }
   if (to.kind !== 'node-rules' && from.kind !== 'node-rules') {
-    const { put, remove } = tagChanges(to.mutable.tags, from.mutable.tags)
-    const kept = Object.entries(from.mutable.tags).filter(([key]) => !remove.includes(key))
+    // A record of targets may have been widened on the way here.
+    const tags = walk.tags()
+    const { put, remove } = tagChanges(to.mutable.tags, tags)
+    const kept = Object.fromEntries(Object.entries(tags).filter(([key]) => !remove.includes(key)))
     // An object full of tags has no room for the new ones before the old ones go.
-    const crowded = Object.keys({ ...from.mutable.tags, ...put }).length > tagsPerResource
-    if (crowded && remove.length > 0) walk.become({ tags: Object.fromEntries(kept) })
-    if (Object.keys(put).length > 0)
-      walk.become({ tags: { ...(crowded ? Object.fromEntries(kept) : from.mutable.tags), ...put } })
-    if (!crowded && remove.length > 0) walk.become({ tags: { ...Object.fromEntries(kept), ...put } })
+    const crowded = Object.keys({ ...tags, ...put }).length > tagsPerResource
+    if (crowded && remove.length > 0) walk.become({ tags: kept })
+    if (Object.keys(put).length > 0) walk.become({ tags: { ...(crowded ? kept : tags), ...put } })
+    if (!crowded && remove.length > 0) walk.become({ tags: { ...kept, ...put } })
   }
   return walk.steps
 }
@@ -138,6 +142,7 @@ function steps(from: AwsResource) {
   const all: Step[] = []
   return {
     steps: all,
+    tags: (): Tags => (current.kind === 'node-rules' ? {} : current.mutable.tags),
     become(change: object) {
       const next = { ...current, mutable: { ...current.mutable, ...change } } as AwsResource
       all.push({ verb: 'update', resource: next, from: current })
@@ -183,8 +188,9 @@ function balancerChanges(walk: Walk, from: LoadBalancerResource, to: LoadBalance
   if (restacked && want.ipAddressType !== 'dualstack') walk.become({ ipAddressType: want.ipAddressType })
   const linkRules = want.privateLinkRules ?? (seen.privateLinkRules === 'off' ? 'on' : undefined)
   const relinked = linkRules !== undefined && linkRules !== (seen.privateLinkRules ?? 'on')
-  if (!sameItems(seen.securityGroups, want.securityGroups) || relinked) {
-    walk.become({ securityGroups: want.securityGroups, ...(linkRules ? { privateLinkRules: linkRules } : {}) })
+  const securityGroups = asSeen(want.securityGroups, from.observed?.groupNames ?? {})
+  if (!sameItems(seen.securityGroups, securityGroups) || relinked) {
+    walk.become({ securityGroups, ...(linkRules ? { privateLinkRules: linkRules } : {}) })
   }
   const capacityUnits = unitsToReserve(from, to)
   if (capacityUnits !== undefined) walk.become({ capacityUnits })
@@ -207,12 +213,24 @@ function targetGroupChanges(walk: Walk, from: TargetGroupResource, to: TargetGro
   const wanted = new Set(to.mutable.targets)
   const added = to.mutable.targets.filter((target) => !standing.has(target) && !refused.has(target))
   const gone = from.mutable.targets.filter((target) => !wanted.has(target))
+  const recorded = widened(from, to, added)
+  if (recorded !== undefined) walk.become({ tags: { ...walk.tags(), ...recorded } })
   let targets = from.mutable.targets
   for (const batch of batches(added)) walk.become({ targets: (targets = [...targets, ...batch].sort()) })
   for (const batch of batches(gone)) {
     const going = new Set(batch)
     walk.become({ targets: (targets = targets.filter((target) => !going.has(target))) })
   }
+}
+
+/** What the record of our targets becomes before new ones are registered; undefined where it holds them, or where none is kept. */
+function widened(from: TargetGroupResource, to: TargetGroupResource, added: readonly string[]): Tags | undefined {
+  const seen = recordedIds(from.mutable.tags)
+  if (recordedIds(to.mutable.tags) === undefined || (added.length === 0 && seen !== undefined)) return undefined
+  const before = seen ?? from.mutable.targets.map(instanceOf)
+  const record = recordTags([...before, ...added.map(instanceOf)])
+  const standing = Object.entries(record).every(([key, value]) => from.mutable.tags[key] === value)
+  return standing ? undefined : record
 }
 
 function listenerChanges(walk: Walk, from: ListenerResource, to: ListenerResource): void {

@@ -71,6 +71,8 @@ export type LoadBalancerResource = Kind<
     state: string
     reason: string
     subnetIds: readonly string[]
+    /** Security groups that are not ours -> value of their Name tag, where they have one. */
+    groupNames?: { readonly [group: string]: string }
     /** The same subnets with what SetSubnets has to repeat of them, by zone. */
     mappings?: readonly ({ readonly subnetId: string } & { readonly [field: string]: string })[]
   }

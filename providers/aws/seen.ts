@@ -29,6 +29,7 @@ import type {
 } from './resources.ts'
 import { linesOf } from './rules.ts'
 import { clusterTag, documentOfTags, keyOfTags } from './tags.ts'
+import { recordedIds } from './target-record.ts'
 
 /** A target that AWS did not take is not offered again for so many looks. */
 const refusedLooks = 2
@@ -37,6 +38,8 @@ export interface Sight {
   records: Records
   now: number
   lookMs: number
+  /** Id -> value of the Name tag, of security groups of others. */
+  groupNames?: ReadonlyMap<string, string>
 }
 
 export function seenResources(owner: Owner, owned: Owned, sight: Sight): AwsResource[] {
@@ -64,7 +67,7 @@ function securityGroup(owner: Owner, record: SecurityGroupRecord): SecurityGroup
   }
 }
 
-function loadBalancer(owner: Owner, record: LoadBalancerRecord, { records }: Sight): LoadBalancerResource {
+function loadBalancer(owner: Owner, record: LoadBalancerRecord, { records, groupNames }: Sight): LoadBalancerResource {
   const { loadBalancer: seen, attributes } = record
   const groups = seen.securityGroups.map((id) => groupOfOurs(records, id, owner.cluster)?.group.groupName ?? id)
   const own = seen.securityGroups.some((id) => {
@@ -105,6 +108,7 @@ function loadBalancer(owner: Owner, record: LoadBalancerRecord, { records }: Sig
       reason: seen.state.reason ?? '',
       subnetIds: seen.availabilityZones.map(({ subnetId }) => subnetId),
       mappings: mappingsOf(record),
+      ...(groupNames === undefined ? {} : { groupNames: Object.fromEntries(groupNames) }),
     },
   }
 }
@@ -183,7 +187,6 @@ function nameInArn(arn: string): string {
 
 function targetGroup(owner: Owner, record: TargetGroupRecord, { records, now, lookMs }: Sight): TargetGroupResource {
   const { group, health, attributes, deletedAt } = record
-  const standing = (health?.value ?? []).filter(({ targetHealth }) => !isDraining(targetHealth.state))
   const refused = [...record.refused]
     .filter(([, { at }]) => now - at < lookMs * refusedLooks)
     .map(([target, { reason }]) => ({ target, reason }))
@@ -198,7 +201,7 @@ function targetGroup(owner: Owner, record: TargetGroupRecord, { records, now, lo
       ipAddressType: group.ipAddressType,
       port: group.port,
       healthCheck: healthCheckOf(group),
-      targets: standing.map(({ target }) => targetKey(target)).sort(),
+      targets: standingTargets(record).sort(),
       ...(attributes === undefined ? {} : { attributes: attributes.value }),
       tags: tagsOf(record),
     },
@@ -208,7 +211,7 @@ function targetGroup(owner: Owner, record: TargetGroupRecord, { records, now, lo
       ...(health === undefined
         ? {}
         : {
-            health: health.value.map(({ target, targetHealth }) => ({
+            health: ownHealth(record).map(({ target, targetHealth }) => ({
               target: targetKey(target),
               state: targetHealth.state,
               reason: targetHealth.description ?? targetHealth.reason ?? '',
@@ -221,24 +224,43 @@ function targetGroup(owner: Owner, record: TargetGroupRecord, { records, now, lo
   }
 }
 
+/** Where others may have targets in it, theirs are nothing of ours. */
+function ownHealth({ health, tags }: TargetGroupRecord) {
+  const recorded = recordedIds(tags?.value ?? {})
+  return (health?.value ?? []).filter(({ target }) => recorded?.has(target.id) ?? true)
+}
+
+function standingTargets(record: TargetGroupRecord): string[] {
+  return ownHealth(record)
+    .filter(({ targetHealth }) => !isDraining(targetHealth.state))
+    .map(({ target }) => targetKey(target))
+}
+
 function isDraining(state: string): boolean {
   return state === 'draining' || state === 'unhealthy.draining'
 }
 
 /** ARNs; of load balancers whose listeners are known by these, of the others by what AWS said of the group. */
-function forwarding({ loadBalancers }: Records, { targetGroupArn, loadBalancerArns }: TargetGroup): string[] {
-  return [...loadBalancers.values()]
-    .filter(({ deletedAt, listeners: known, loadBalancer: { loadBalancerArn } }) => {
-      if (deletedAt !== undefined) return false
-      if (known === undefined) return loadBalancerArns.includes(loadBalancerArn)
-      return [...known.value.values()].some((each) => each.deletedAt === undefined && forwardsTo(each, targetGroupArn))
-    })
-    .map(({ loadBalancer: { loadBalancerArn } }) => loadBalancerArn)
-    .sort()
+function forwarding({ loadBalancers }: Records, group: TargetGroup): string[] {
+  const arns: string[] = []
+  // Over all load balancers for each look at each group: plain loops.
+  for (const { deletedAt, listeners: known, loadBalancer } of loadBalancers.values()) {
+    if (deletedAt !== undefined) continue
+    const forwards =
+      known === undefined
+        ? group.loadBalancerArns.includes(loadBalancer.loadBalancerArn)
+        : forwardsTo(known.value.values(), group.targetGroupArn)
+    if (forwards) arns.push(loadBalancer.loadBalancerArn)
+  }
+  return arns.sort()
 }
 
-function forwardsTo({ listener }: ListenerRecord, arn: string): boolean {
-  return listener.defaultActions.some(({ targetGroupArn }) => targetGroupArn === arn)
+function forwardsTo(listeners: Iterable<ListenerRecord>, arn: string): boolean {
+  for (const { deletedAt, listener } of listeners) {
+    if (deletedAt === undefined && listener.defaultActions.some(({ targetGroupArn }) => targetGroupArn === arn))
+      return true
+  }
+  return false
 }
 
 /** The shared document: the group that all load balancers carry, and our rules in each group of the nodes. */
@@ -261,7 +283,7 @@ export function seenDocument(
     const { owner } = record
     if (owner === undefined || owner.cluster !== cluster || record.deletedAt !== undefined) continue
     const entry = used.get(ownerKey(owner)) ?? { owner, ports: new Set() }
-    for (const port of portsOf(owner, record, sight)) entry.ports.add(port)
+    for (const port of portsOf(record)) entry.ports.add(port)
     used.set(ownerKey(owner), entry)
   }
   const fragments = [...used.values()]
@@ -301,12 +323,10 @@ export function seenDocument(
 }
 
 /** Targets that were not read yet are taken to be on the port the group was made with. */
-function portsOf(owner: Owner, record: TargetGroupRecord, sight: Sight): string[] {
-  const resource = targetGroup(owner, record, sight)
-  const { mutable } = resource
-  return portsInUse(
-    record.health === undefined ? { mutable: { ...mutable, targets: [`unread:${mutable.port}`] } } : resource,
-  )
+function portsOf(record: TargetGroupRecord): string[] {
+  const { group, health } = record
+  const targets = health === undefined ? [`unread:${group.port}`] : standingTargets(record)
+  return portsInUse({ mutable: { protocol: group.protocol, targets, healthCheck: healthCheckOf(group) } })
 }
 
 /** `tcp/30080` of rules whose source is one of these groups; how many others there are. */

@@ -8,6 +8,7 @@ import type { Discovery } from './discovery.ts'
 import type { Inventory } from './inventory/inventory.ts'
 import type { LoadBalancerRecord, ListenerRecord, Mark } from './inventory/records.ts'
 import type { AwsResource } from './resources.ts'
+import { wishedName } from './security-group-wishes.ts'
 import { documentOfTags } from './tags.ts'
 
 export interface Tools {
@@ -50,13 +51,19 @@ export function listenerOn({ listeners }: LoadBalancerRecord, port: number): Lis
   )
 }
 
-/** Ids of groups given by id, or by the name of one of ours. */
-export function groupIds({ inventory }: Tools, groups: readonly string[]): string[] {
+/** Ids of groups given by id, by the name of one of ours, or by Name tag. Throws CloudError that names what is not there. */
+export async function groupIds(
+  { inventory, discovery }: Tools,
+  groups: readonly string[],
+  signal: AbortSignal,
+): Promise<string[]> {
+  const named = groups.flatMap((group) => wishedName(group) ?? [])
+  const found = named.length === 0 ? new Map<string, string>() : await discovery.groupsNamed(named, signal)
   return groups.map((group) => {
     if (group.startsWith('sg-')) return group
-    const found = inventory.securityGroupNamed(group)
-    if (found === undefined) throw missing('security group', group)
-    return found.group.groupId
+    const id = found.get(wishedName(group) ?? '') ?? inventory.securityGroupNamed(group)?.group.groupId
+    if (id === undefined) throw missing('security group', group)
+    return id
   })
 }
 

@@ -5,6 +5,7 @@
 import type { DocumentKey, Owner } from '../contract.ts'
 import { keyDigest } from './names.ts'
 import type { Attributes, Tags } from './resources.ts'
+import { isRecordTag } from './target-record.ts'
 
 export const clusterTag = 'roadstead.dev/cluster'
 const serviceTag = 'roadstead.dev/service'
@@ -97,7 +98,8 @@ export function tagChanges(wanted: Tags, seen: Tags): { put: Tags; remove: strin
   const put = Object.fromEntries(Object.entries(wanted).filter(([key, value]) => seen[key] !== value))
   const asked = [extraTag, attributesTag, earlyTag, sourceNatTag, capacityTag, deleteDrainTag, drainingSinceTag]
   const digests = new Set((seen[extraTag] ?? '').match(/.{5}/g))
-  const ours = [...Object.keys(seen).filter((key) => digests.has(keyDigest(key))), ...asked]
+  const extra = Object.keys(seen).filter((key) => digests.has(keyDigest(key)) || isRecordTag(key))
+  const ours = [...extra, ...asked]
   const remove = ours.filter((key) => seen[key] !== undefined && wanted[key] === undefined).sort()
   return { put, remove }
 }

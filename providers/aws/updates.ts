@@ -137,7 +137,7 @@ export async function updateLoadBalancer(
     await cloud.setSecurityGroups(
       {
         loadBalancerArn,
-        securityGroups: groupIds(tools, to.securityGroups),
+        securityGroups: await groupIds(tools, to.securityGroups, signal),
         ...(to.privateLinkRules === undefined
           ? {}
           : { enforceSecurityGroupInboundRulesOnPrivateLinkTraffic: to.privateLinkRules }),

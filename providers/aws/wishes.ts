@@ -1,6 +1,6 @@
 /** The parameters as attributes of AWS objects; those of the escape hatch go last. Pure. */
 import type { LoadBalancerSpec } from '../contract.ts'
-import type { Parameters } from './parameters.ts'
+import type { AttributesByPort, Parameters } from './parameters.ts'
 import type { PortGroup } from './port-groups.ts'
 import type { Attributes } from './resources.ts'
 
@@ -23,8 +23,9 @@ export function loadBalancerAttributes(parameters: Parameters): Attributes {
 export function targetGroupAttributes(
   { affinity, drainSeconds }: LoadBalancerSpec,
   parameters: Parameters,
-  { targetProtocol, proxyProtocol }: PortGroup,
+  group: PortGroup,
 ): Attributes {
+  const { targetProtocol, proxyProtocol } = group
   // UDP targets always see the client's address; AWS refuses to change it.
   const settable = targetProtocol === 'TCP' || targetProtocol === 'TLS'
   const { preserveClientIp, deregistrationTermination } = parameters
@@ -40,17 +41,25 @@ export function targetGroupAttributes(
       ? { 'stickiness.enabled': 'true', 'stickiness.type': 'source_ip' }
       : {}),
     ...parameters.targetGroupAttributes,
+    ...ofPort(parameters.targetGroupAttributesOf, group),
   }
 }
 
 export function listenerAttributes(
-  { idleTimeoutSeconds, listenerAttributes: more }: Parameters,
-  { protocol }: PortGroup,
+  { idleTimeoutSeconds, listenerAttributes: more, listenerAttributesOf }: Parameters,
+  group: PortGroup,
 ): Attributes {
   // UDP flows and TLS connections have a fixed timeout, and only a TCP listener has attributes.
-  if (protocol !== 'TCP') return {}
+  if (group.protocol !== 'TCP') return {}
   return {
     ...(idleTimeoutSeconds === undefined ? {} : { 'tcp.idle_timeout.seconds': String(idleTimeoutSeconds) }),
     ...more,
+    ...ofPort(listenerAttributesOf, group),
   }
+}
+
+/** Those of one port: by its number, or by the name of one of the Service's ports that share it. */
+function ofPort(given: AttributesByPort = {}, { port, names }: PortGroup): Attributes {
+  const named = names.map((name) => given[name] ?? {})
+  return Object.assign({}, given[String(port)], ...named) as Attributes
 }

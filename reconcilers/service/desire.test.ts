@@ -83,6 +83,26 @@ describe('what a Service asks for', () => {
     assert.deepEqual([local?.healthCheck.protocol, local?.healthCheck.port, local?.policy], ['HTTP', 32000, 'Local'])
   })
 
+  test('a health check asks the node port of the port that is named, and waits for it to have one', () => {
+    const metadata = { annotations: { 'roadstead.dev/health-check-port': 'status' } }
+    const ports = (nodePort?: number) => [
+      { name: 'http', port: 80, nodePort: 30001 },
+      { name: 'status', port: 81, ...(nodePort === undefined ? {} : { nodePort }) },
+      { name: 'dns', port: 53, nodePort: 30053, protocol: 'UDP' as const },
+    ]
+    assert.equal(base({ ports: ports(30081) }, {}, metadata)?.healthCheck.port, 30081)
+    assert.equal(base({ ports: ports() }, {}, metadata)?.healthCheck.port, 10256)
+    for (const [name, why] of [
+      ['none', /names none, which is no port of the Service/],
+      ['dns', /names dns, which is no TCP port/],
+    ] as const) {
+      const annotations = { 'roadstead.dev/health-check-port': name }
+      const result = desire(service({ ports: ports(30081) }, { annotations }), around())
+      assert.ok(result.kind === 'invalid')
+      assert.match(result.reasons[0]?.message ?? '', why)
+    }
+  })
+
   test('source ranges: the spec goes before the annotation, that before the class', () => {
     const metadata = { annotations: { 'service.beta.kubernetes.io/load-balancer-source-ranges': '10.0.0.0/8' } }
     const defaults = { defaults: { sourceRanges: ['192.0.2.0/24'] } }

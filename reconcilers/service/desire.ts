@@ -18,6 +18,7 @@ import { deleteDrainOf, parseAnnotations, parseCidrs } from '../annotations.ts'
 import type { Overrides } from '../annotations.ts'
 import { selects } from '../label-selector.ts'
 import { didYouMean } from '../near-matches.ts'
+import { annotationPrefix } from '../words.ts'
 import { chooseClass } from './class-choice.ts'
 
 /** A placement's spec before its cloud's nodes are known. */
@@ -97,6 +98,7 @@ export function desire(service: Service, around: Surroundings): Desire {
     ...(annotations.ok ? [] : annotations.reasons),
     ...(ranges.ok ? [] : [ranges.reason]),
     ...(addresses.ok ? [] : [addresses.reason]),
+    ...(annotations.ok ? healthPortMistakes(service, annotations.value) : []),
     ...(annotations.ok ? schemeMistakes(annotations.value, className, spec) : []),
   ]
   if (reasons.length > 0 || !annotations.ok || !ranges.ok || !addresses.ok) return invalid(reasons)
@@ -109,7 +111,11 @@ export function desire(service: Service, around: Surroundings): Desire {
     families: service.spec.ipFamilies ?? ['IPv4'],
     ports: loadBalancerPorts(service),
     policy: service.spec.externalTrafficPolicy ?? 'Cluster',
-    healthCheck: healthCheckOf(service, { ...spec.defaults.healthCheck, ...annotations.value.healthCheck }),
+    healthCheck: healthCheckOf(service, {
+      ...spec.defaults.healthCheck,
+      ...annotations.value.healthCheck,
+      ...namedHealthPort(service, annotations.value),
+    }),
     sourceRanges: ranges.value,
     affinity: affinityOf(service),
     requestedAddresses: addresses.value,
@@ -236,6 +242,19 @@ function loadBalancerPorts(service: Service): LoadBalancerPort[] {
     nodePort,
     ...(appProtocol === undefined ? {} : { appProtocol }),
   }))
+}
+
+/** Until the port has a node port, the check is as without the name. */
+function namedHealthPort(service: Service, { healthCheckPortName }: Overrides): { port?: number } {
+  const { nodePort = 0 } = (service.spec.ports ?? []).find(({ name }) => name === healthCheckPortName) ?? {}
+  return healthCheckPortName === undefined || nodePort === 0 ? {} : { port: nodePort }
+}
+
+function healthPortMistakes({ spec }: Service, { healthCheckPortName: wanted }: Overrides): Reason[] {
+  const named = (spec.ports ?? []).find(({ name }) => name === wanted)
+  if (wanted === undefined || (named !== undefined && (named.protocol ?? 'TCP') === 'TCP')) return []
+  const why = named === undefined ? 'which is no port of the Service' : 'which is no TCP port: health checks use TCP'
+  return [{ reason: 'MalformedAnnotation', message: `${annotationPrefix}health-check-port names ${wanted}, ${why}` }]
 }
 
 /** externalTrafficPolicy Local: the node proxy answers on the health check node port, any path, where a local endpoint is ready. */
