@@ -14,15 +14,26 @@ export interface MemoryKernel {
   failure: string | undefined
   /** A write waits for it. */
   gate: Promise<void>
+  /** Tells the writer's watchers that somebody else changed something. */
+  disturb(): void
+  /** How many watch. */
+  readonly watchers: number
+  reads: number
 }
 
 export function memoryWriter(): { writer: RuleWriter; kernel: MemoryKernel } {
+  const watching = new Set<() => void>()
   const kernel: MemoryKernel = {
     elements: undefined,
     clients: [],
     calls: [],
     failure: undefined,
     gate: Promise.resolve(),
+    disturb: () => watching.forEach((callback) => callback()),
+    get watchers() {
+      return watching.size
+    },
+    reads: 0,
   }
   const write = async (name: string, work: () => void) => {
     kernel.calls.push(name)
@@ -38,7 +49,14 @@ export function memoryWriter(): { writer: RuleWriter; kernel: MemoryKernel } {
   }
   const writer: RuleWriter = {
     name: 'memory',
-    read: () => Promise.resolve(kernel.elements && new Map(kernel.elements)),
+    read() {
+      kernel.reads++
+      return Promise.resolve(kernel.elements && new Map(kernel.elements))
+    },
+    watch(onForeignChange) {
+      watching.add(onForeignChange)
+      return () => void watching.delete(onForeignChange)
+    },
     intact: () => Promise.resolve(kernel.elements !== undefined),
     affinity: () => Promise.resolve([...kernel.clients]),
     replace: (elements) => write('replace', () => (kernel.elements = new Map(elements))),

@@ -146,6 +146,97 @@ describe('writing the rules', () => {
     await sync.stop()
   })
 
+  test('an element that somebody takes away is back at once, without any change of ours', async () => {
+    const { clock, kernel, sync, put } = setup()
+    put('a')
+    sync.start()
+    await clock.advance(10_000)
+    kernel.elements?.delete('ip ep 10.96.0.97 . tcp . 80 . 0')
+    kernel.disturb()
+    await clock.advance(0)
+    assert.equal(kernel.elements?.get('ip ep 10.96.0.97 . tcp . 80 . 0'), '10.244.2.1 . 8080')
+    await sync.stop()
+  })
+
+  test('tables that somebody takes away are back at once', async () => {
+    const { clock, kernel, sync, put } = setup()
+    put('a')
+    sync.start()
+    await clock.advance(10_000)
+    kernel.elements = undefined
+    kernel.disturb()
+    await clock.advance(0)
+    assert.equal(kernel.elements === undefined, false)
+    await sync.stop()
+  })
+
+  test('somebody who writes all the time makes us read twice a second, and is undone within half a second', async () => {
+    const { clock, kernel, sync, put } = setup()
+    put('a')
+    sync.start()
+    await clock.advance(10_000)
+    kernel.reads = 0
+    for (let index = 0; index < 200; index++) {
+      kernel.elements?.delete('ip ep 10.96.0.97 . tcp . 80 . 0')
+      kernel.disturb()
+      await clock.advance(10)
+    }
+    assert.ok(kernel.reads >= 4 && kernel.reads <= 6, String(kernel.reads))
+    await clock.advance(500)
+    assert.equal(kernel.elements?.get('ip ep 10.96.0.97 . tcp . 80 . 0'), '10.244.2.1 . 8080')
+    await sync.stop()
+  })
+
+  test('what somebody changes while a batch is being written is looked at after it', async () => {
+    const { clock, kernel, sync, put } = setup()
+    put('b')
+    sync.start()
+    await clock.advance(10_000)
+    const gate = Promise.withResolvers<void>()
+    kernel.gate = gate.promise
+    put('a')
+    await clock.advance(10)
+    kernel.disturb()
+    await clock.advance(10)
+    kernel.elements?.delete('ip ep 10.96.0.98 . tcp . 80 . 0')
+    gate.resolve()
+    await clock.advance(0)
+    assert.equal(kernel.elements?.get('ip ep 10.96.0.98 . tcp . 80 . 0'), '10.244.2.1 . 8080')
+    await sync.stop()
+  })
+
+  test('what was read before somebody changed it is not built upon at the start', async () => {
+    const { clock, kernel, sync, put } = setup()
+    kernel.elements = new Map([['ip cluster-ips 10.96.0.97', '']])
+    await sync.inherit()
+    put('a')
+    kernel.elements = new Map()
+    kernel.disturb()
+    sync.start()
+    await clock.advance(0)
+    assert.ok(kernel.elements.has('ip cluster-ips 10.96.0.97'))
+    assert.deepEqual(kernel.calls, ['apply'])
+    await sync.stop()
+  })
+
+  test('a clock that is moved by an hour holds nothing up', async () => {
+    for (const hour of [3_600_000, -3_600_000]) {
+      const { clock, kernel, sync, put } = setup()
+      put('a')
+      sync.start()
+      await clock.advance(10_000)
+      clock.jump(hour)
+      put('b')
+      await clock.advance(50)
+      assert.ok(kernel.elements?.has('ip svc 10.96.0.98 . tcp . 80'), `${hour}`)
+      kernel.elements = undefined
+      kernel.disturb()
+      await clock.advance(500)
+      assert.equal(kernel.elements === undefined, false, `${hour}`)
+      await sync.stop()
+    }
+  })
+
   test('changes that come while a batch is being written go into the next one', async () => {
     const { clock, kernel, sync, put } = setup()
     sync.start()
@@ -211,8 +302,11 @@ describe('writing the rules', () => {
     put('a')
     sync.start()
     await clock.advance(1000)
+    kernel.disturb()
+    await clock.advance(0)
     await sync.stop()
     assert.equal(clock.pending, 0)
+    assert.equal(kernel.watchers, 0)
     assert.ok(kernel.elements?.size)
   })
 })

@@ -65,13 +65,16 @@ export function createSync(options: SyncOptions): Sync {
   let affinityDoubt = true
   /** Somebody else may have changed our tables since the last look. */
   let disturbed = false
-  let lastLook = -Infinity
+  /** A look caused by others was not long ago. */
+  let resting = false
+  let cancelRest = () => {}
   let stopWatching: (() => void) | undefined
   let cancelTimer = () => {}
   let timerAt = Infinity
 
   const wakeAt = (time: number) => {
-    if (stopped || time >= timerAt) return
+    // A timer whose time is over although it did not run: the clock was moved.
+    if (stopped || (time >= timerAt && timerAt > clock.now())) return
     cancelTimer()
     timerAt = time
     cancelTimer = clock.after(Math.max(0, time - clock.now()), () => {
@@ -80,12 +83,15 @@ export function createSync(options: SyncOptions): Sync {
     })
   }
 
+  /** Never further away than the shortest time between two batches, even if the clock was moved back. */
+  const nextStart = () => Math.min(lastStart, clock.now()) + minSyncMs
+
   const run = () => {
     if (!started || stopped || running) return
     running = round().finally(() => {
       running = undefined
-      if (ruleset.hasMarked) wakeAt(lastStart + minSyncMs)
-      if (disturbed) wakeAt(lastLook + foreignPauseMs)
+      if (ruleset.hasMarked) wakeAt(nextStart())
+      lookAtDisturbance()
     })
   }
 
@@ -94,7 +100,7 @@ export function createSync(options: SyncOptions): Sync {
     const since = waitingSince
     waitingSince = undefined
     try {
-      if (disturbed && lastStart >= lastLook + foreignPauseMs) trusted = false
+      if (disturbed && !resting) trusted = false
       const kind = trusted && (await stillOurs()) ? 'partial' : 'full'
       const flipAt = ruleset.settle(lastStart)
       observe.settled()
@@ -135,17 +141,32 @@ export function createSync(options: SyncOptions): Sync {
   const watch = () => {
     stopWatching ??= writer.watch?.(() => {
       disturbed = true
-      if (started && !running) wakeAt(lastLook + foreignPauseMs)
+      lookAtDisturbance()
+    })
+  }
+
+  const lookAtDisturbance = () => {
+    if (disturbed && started && !running && !resting) wakeAt(clock.now())
+  }
+
+  const rest = () => {
+    resting = true
+    cancelRest()
+    cancelRest = clock.after(foreignPauseMs, () => {
+      resting = false
+      lookAtDisturbance()
     })
   }
 
   const writeAll = async (): Promise<number> => {
     const byOthers = disturbed
     disturbed = false
-    if (byOthers) inherited = undefined
+    if (byOthers) {
+      inherited = undefined
+      rest()
+    }
     const present = inherited ?? (await writer.read())
     inherited = undefined
-    lastLook = clock.now()
     ruleset.disown()
     const { desired } = ruleset
     const change = present && difference(present, desired)
@@ -205,11 +226,12 @@ export function createSync(options: SyncOptions): Sync {
         waitingSince = clock.now()
         observe.waiting(waitingSince)
       }
-      if (started && !running) wakeAt(lastStart + minSyncMs)
+      if (started && !running) wakeAt(nextStart())
     },
     async stop() {
       stopped = true
       cancelTimer()
+      cancelRest()
       stopWatching?.()
       await running
     },
