@@ -51,7 +51,7 @@ const table: Record<CloudErrorKind, Requeue> = {
     advice: "give the operator's identity this permission",
   },
   invalid: {
-    pace: from(30, 120),
+    pace: from(10, 120),
     reason: 'CloudRefused',
     event: 'specific',
     advice: 'change the Service or its class',

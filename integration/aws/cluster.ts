@@ -32,8 +32,6 @@ export interface Cluster {
   create: (name: string, spec?: Partial<Service['spec']>, annotations?: Record<string, string>) => Promise<Service>
   patch: (name: string, body: unknown) => Promise<Service>
   remove: (name: string) => Promise<void>
-  /** Another node port, so that the operator looks at once and not when its wait is over. */
-  nudge: (name: string) => Promise<unknown>
   service: (name: string) => Promise<Service | undefined>
   all: () => Promise<readonly Service[]>
   /** The hostname in the status, once there is one. */
@@ -77,12 +75,6 @@ export async function startCluster(classes: readonly LoadBalancerClass[] = [awsC
     },
     create: (name, spec, annotations) => client.create(services, awsService(name, spec, annotations)),
     patch: (name, body) => client.patch(services, { namespace, name }, { type: 'merge', body }),
-    nudge: (name) =>
-      client.patch(
-        services,
-        { namespace, name },
-        { type: 'merge', body: { spec: { ports: [{ name: 'http', port: 80, nodePort: 31_999 }] } } },
-      ),
     async remove(name) {
       await client.remove(services, { namespace, name })
     },

@@ -1,5 +1,5 @@
 /**
- * What AWS refuses: throttling, quotas, permissions, unknown instances, things deleted by hand. Each shows the right condition, leaves
+ * What AWS refuses: throttling, quotas, permissions, unknown instances, a group deleted by hand. Each shows the right condition, leaves
  * others alone, and is over without a restart once its cause is.
  */
 import assert from 'node:assert/strict'
@@ -68,8 +68,8 @@ describe('AWS refuses', { skip: needsEmulator() }, () => {
       assert.equal(warned.length, 1)
       assert.equal(await cluster.served('neighbour'), hostname)
       off()
-      await cluster.nudge('web')
-      await cluster.served('web', 90)
+      // Tried again after 10 s, 20 s, ...
+      await cluster.served('web', 40)
       await cluster.reason('web', 'Programmed', 'Programmed')
     })
   }
@@ -83,14 +83,18 @@ describe('AWS refuses', { skip: needsEmulator() }, () => {
       const condition = await cluster.reason('web', 'Programmed', 'PermissionDenied')
       assert.match(condition.message, /AccessDenied|UnauthorizedOperation/)
       assert.ok(condition.message.includes(action), condition.message)
+      const warned = (await cluster.eventsOf('web')).filter(({ reason }) => reason === 'PermissionDenied')
+      assert.deepEqual(
+        warned.map(({ count = 1 }) => count),
+        [1],
+      )
       off()
-      await cluster.nudge('web')
-      await cluster.served('web', 60)
+      await cluster.served('web', 40)
     })
   }
 
   test('an instance AWS does not know: the others are registered, and the node is named', async (context) => {
-    const { account, cluster, operator } = await sceneOf(context)
+    const { account, cluster, operator, quiet } = await sceneOf(context)
     const [machine] = account.machines
     assert.ok(machine)
     await cluster.addNode('stranger', { ...machine, instanceId: 'i-0bad0bad0bad0bad0', privateIp: '10.0.99.99' })
@@ -100,14 +104,20 @@ describe('AWS refuses', { skip: needsEmulator() }, () => {
     const { lines } = await account.inventory()
     const targets = lines.find((line) => / targets /.test(line)) ?? ''
     for (const { instanceId } of account.machines) assert.ok(targets.includes(instanceId), targets)
-    const said = await until('the node by name', async () => {
-      const { items } = await cluster.client.list(loadBalancers, namespace)
-      return items.some(({ status }) => JSON.stringify(status).includes('stranger'))
-    })
-    assert.ok(said)
+    const notice = await cluster.reason('web', 'Notice', 'InstanceRefused')
+    assert.match(notice.message, /no traffic for node stranger \(i-0bad0bad0bad0bad0\)/)
+    const { items } = await cluster.client.list(loadBalancers, namespace)
+    assert.ok(items.some(({ status }) => JSON.stringify(status).includes('stranger')))
+    await cluster.reason('web', 'Programmed', 'Programmed')
+    await quiet()
+    const warned = (await cluster.eventsOf('web')).filter(({ reason }) => reason === 'InstanceRefused')
+    assert.deepEqual(
+      warned.map(({ count = 1 }) => count),
+      [1],
+    )
   })
 
-  test('a node without a providerID holds nobody up', async (context) => {
+  test('a node without a providerID holds nobody up, and is named', async (context) => {
     const { account, cluster, operator } = await sceneOf(context)
     await cluster.client.create(nodes, {
       apiVersion: 'v1',
@@ -120,6 +130,23 @@ describe('AWS refuses', { skip: needsEmulator() }, () => {
     await cluster.served('web')
     const { lines } = await account.inventory()
     assert.equal(lines.find((line) => / targets /.test(line))?.split(',').length, account.machines.length)
+    const notice = await cluster.reason('web', 'Notice', 'NodeWithoutCloud')
+    assert.match(notice.message, /no traffic for node bare: spec\.providerID/)
+  })
+
+  test('annotations of other controllers: the Service is served, and each is named with its equivalent', async (context) => {
+    const { cluster, operator } = await sceneOf(context)
+    operator()
+    const foreign = 'service.beta.kubernetes.io/aws-load-balancer-cross-zone-load-balancing-enabled'
+    await cluster.create('web', {}, { [foreign]: 'true' })
+    await cluster.served('web')
+    const notice = await cluster.reason('web', 'Notice', 'ForeignAnnotations')
+    assert.ok(notice.message.includes(`${foreign}: use roadstead.dev/cross-zone: "true"`), notice.message)
+    const warned = (await cluster.eventsOf('web')).filter(({ type }) => type === 'Warning')
+    assert.deepEqual(
+      warned.map(({ reason }) => reason),
+      ['ForeignAnnotations'],
+    )
   })
 
   test('all nodes NotReady: the targets stay', async (context) => {
@@ -143,11 +170,14 @@ describe('AWS refuses', { skip: needsEmulator() }, () => {
   test("a load balancer's security group deleted by hand is made again", async (context) => {
     const { account, cluster, operator, quiet } = await sceneOf(context)
     const first = operator()
-    await cluster.create('web')
+    for (const name of ['web', 'neighbour']) await cluster.create(name)
     await cluster.served('web')
+    const hostname = await cluster.served('neighbour')
     await quiet()
     const goal = (await account.inventory()).lines
-    const groupId = (await account.inventory()).loadBalancers[0]?.securityGroups[0]
+    const marked = [{ name: 'tag:roadstead.dev/resource', values: ['security-group'] }]
+    const { securityGroups } = await account.cloud.describeSecurityGroups({ filters: marked }, signal)
+    const groupId = securityGroups.find(({ groupName }) => groupName.includes('web'))?.groupId
     assert.ok(groupId)
     // One that did not make it: what is new counts as not visible yet for a minute.
     await first.stop()
@@ -161,32 +191,8 @@ describe('AWS refuses', { skip: needsEmulator() }, () => {
         seen: async () => (await account.inventory()).lines.join('\n'),
       },
     )
-  })
-
-  test('a subnet deleted by hand: told by name, others are served, over when there is one again', async (context) => {
-    const { account, cluster, operator, quiet } = await sceneOf(context)
-    operator(['--drift-interval=2s'])
-    await cluster.create('web')
-    const hostname = await cluster.served('web')
-    await quiet()
-    const { subnets } = await account.cloud.describeSubnets(
-      { filters: [{ name: 'vpc-id', values: [account.vpcId] }] },
-      signal,
-    )
-    assert.ok(subnets.length >= 3)
-    await cluster.create('chosen', {}, { 'roadstead.dev/subnets': 'subnet-0123456789abcdef0' })
-    const condition = await until(
-      'the subnet in a condition',
-      async () =>
-        (await cluster.service('chosen'))?.status?.conditions?.find(
-          ({ status, message }) => status === 'False' && message.includes('subnet-0123456789abcdef0'),
-        ),
-      { seen: async () => JSON.stringify((await cluster.service('chosen'))?.status, undefined, 1) },
-    )
-    assert.match(condition.reason, /Subnet/)
-    assert.equal(await cluster.served('web'), hostname)
-    await cluster.patch('chosen', { metadata: { annotations: { 'roadstead.dev/subnets': null } } })
-    await cluster.served('chosen')
+    assert.equal(await cluster.served('neighbour'), hostname)
+    for (const name of ['web', 'neighbour']) await cluster.reason(name, 'Programmed', 'Programmed')
   })
 })
 
