@@ -281,6 +281,37 @@ describe('several clouds', () => {
     assert.equal((await ips(world)).length, 1)
     await operator.stop()
   })
+
+  test('a cloud that leaves the class drains there as long as the class says, in sight, also over a restart', async () => {
+    const world = await createWorld(two)
+    await world.client.create(nodes, node('o1', 'other'))
+    const operator = world.start()
+    await world.client.create(services, webService('web'))
+    await world.quiet()
+    const [kept] = await ips(world)
+    await world.client.patch(
+      loadBalancerClasses,
+      { name: 'memory' },
+      { type: 'merge', body: { spec: { clouds: [{ name: 'memory' }], defaults: { deleteDrainSeconds: 300 } } } },
+    )
+    await world.clock.advance(100_000)
+    const others = () => (world.clouds['other']?.inventory() ?? []).map((line) => line.split('/').at(4)?.split(' ')[0])
+    assert.deepEqual(others(), ['load-balancer', 'target-group'])
+    assert.deepEqual(await ips(world), [kept])
+    const { status } = await world.client.get(loadBalancers, at)
+    const row = status.placements.find(({ cloud }) => cloud === 'other')
+    assert.match(
+      `${row?.state} ${row?.reason}: ${row?.message}`,
+      /^Releasing Draining: the class no longer names this cloud; Draining until /,
+    )
+    await operator.stop()
+    const restarted = world.start()
+    await world.clock.advance(195_000)
+    assert.deepEqual(others(), ['load-balancer', 'target-group'])
+    await world.clock.advance(15_000)
+    assert.deepEqual(others(), [])
+    await restarted.stop()
+  })
 })
 
 describe('orphans', () => {

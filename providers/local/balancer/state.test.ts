@@ -134,6 +134,15 @@ test('a deleted listener leaves its connections the drain time, and its address 
   assert.deepEqual(addressOf(create(later, loadBalancer({ name: 'next' }), settings, now), 'next'), ['203.0.113.1'])
 })
 
+test('the connections of a load balancer that drains before it is deleted live as long as that', () => {
+  const slow = loadBalancer({ drain: { seconds: 60 } })
+  const gone = remove(healthy(made(slow, targetGroup(), listener())), 'listener', 'http', tags, now)
+  assert.deepEqual(
+    gone.retired.map(({ until }) => until),
+    [now + 60_000],
+  )
+})
+
 test('an address given up keeps its connections too', () => {
   const moved = update(serving(), loadBalancer({ requestedAddresses: ['203.0.113.50'] }), settings, now)
   assert.deepEqual(
