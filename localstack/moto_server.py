@@ -32,10 +32,26 @@ def without_rule_quota() -> None:
     SecurityGroupBackend._verify_group_will_respect_rule_count_limit = lambda *args, **kwargs: None
 
 
+def one_at_a_time(app):
+    # moto's tables are plain dicts that it walks while another thread changes them: an internal error where AWS has none.
+    turn = threading.Lock()
+
+    def serve(environ, start_response):
+        with turn:
+            answer = app(environ, start_response)
+            try:
+                return list(answer)
+            finally:
+                if hasattr(answer, "close"):
+                    answer.close()
+
+    return serve
+
+
 def main() -> None:
     without_rule_quota()
     threading.Thread(target=end_with_parent, daemon=True).start()
-    app = DomainDispatcherApplication(create_backend_app)
+    app = one_at_a_time(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=QuietHandler)
     print(f"PORT {server.server_address[1]}", flush=True)
     server.serve_forever()

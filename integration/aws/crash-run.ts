@@ -17,8 +17,9 @@ import { until } from './waiting.ts'
 const mostCalls = 80
 /** Seconds for what takes a second on an idle machine. */
 const patience = 90
+const healthPauseMs = 5000
 /** Scenes at a time: they wait more than they work. */
-const lanes = 4
+const lanes = 5
 
 interface Ends {
   empty: readonly string[]
@@ -62,23 +63,36 @@ async function undisturbed(world: CrashWorld, scenario: Scenario): Promise<Ends>
     if (scenario.stands) {
       await createWeb(scene)
       await scene.cluster.reason('web', 'Ready', 'Ready', patience)
-      await scene.quiet(2000)
+      await scene.quiet(healthPauseMs)
     }
     const start = await eye.look()
     scene.account.forget()
     await scenario.edit(scene)
-    let lines: readonly string[] = []
-    await until('what the edit asks for', async () => scenario.wanted((lines = await eye.look()), scene), {
-      seconds: patience,
-      seen: () => difference(lines, start),
-    })
-    await scene.quiet(2000)
-    const goal = await eye.look()
-    assert.ok(scenario.wanted(goal, scene), 'what the edit asks for stays')
+    const goal = await settledEnd(world, scenario, start)
     ends = { empty, start, goal, mutatingCalls: scene.account.record().filter(({ mutating }) => mutating).length }
     await cleared(world, scenario, empty)
   })
   return ends
+}
+
+/** What stands once the edit is done and nothing has moved for longer than the operator takes to look at the health of targets again. */
+async function settledEnd(
+  { scene, eye }: CrashWorld,
+  scenario: Scenario,
+  start: readonly string[],
+): Promise<readonly string[]> {
+  let lines: readonly string[] = []
+  const wanted = async () => scenario.wanted((lines = await eye.look()), scene)
+  return await until(
+    'what the edit asks for, to stay',
+    async () => {
+      if (!(await wanted())) return undefined
+      const seen = lines
+      await scene.quiet(healthPauseMs)
+      return (await wanted()) && difference(lines, seen) === '' && lines
+    },
+    { seconds: patience, seen: () => difference(lines, start) },
+  )
 }
 
 /** The action that was interrupted; undefined when the edit takes fewer calls. */
@@ -102,8 +116,8 @@ async function round(
     const armed = world.interrupt(how, call)
     await scenario.edit(scene)
     for (let settled = false; !settled; ) {
-      const before = armed.met
       await eye.reaches(goal, 'the end of an undisturbed run')
+      const before = armed.met
       await world.ready()
       await scene.quiet()
       // Interrupted after the end was reached: once more.

@@ -79,11 +79,14 @@ function serviceLines({ metadata, spec, status }: Service, { loadBalancers: stan
   ]
 }
 
-/** Ids are the account's; what counts is that each thing is told once. */
+/**
+ * Ids are the account's; what counts is that each thing is told once. How many targets are healthy is left out: after a change of nodes it is
+ * as old as the last look at their health, which a restart brings forward.
+ */
 function objectLines({ status }: LoadBalancer): string[] {
   const placements = status.placements.map(
     ({ cloud, state, reason, targets, resources }) =>
-      `object placement ${cloud} ${state} ${reason} targets ${targets.healthy}/${targets.total} of ${resources
+      `object placement ${cloud} ${state} ${reason} ${targets.total} targets of ${resources
         .map((each) => `${each.kind} ${each.key} ${each.state}`)
         .sort()
         .join()}`,
