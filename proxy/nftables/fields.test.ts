@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { type Family, parseAddress, parseCidr, rangeKey } from '../addresses.ts'
 import { fieldBytes, MalformedElement, readFields, writeFields } from './fields.ts'
 import type { Field } from './layout.ts'
