@@ -9,11 +9,11 @@ import type { LoadBalancerClass } from '../../crds/load-balancer-class.ts'
 import { loadBalancerClasses } from '../../crds/load-balancer-class.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import type { Event, Node, Service } from '../../kube/objects.ts'
-import { events, nodes, services } from '../../kube/resources.ts'
+import { nodes, services } from '../../kube/resources.ts'
 import { inProcessClient } from '../../sandbox/apiserver/in-process-client.ts'
 import { writeKubeconfig } from '../../sandbox/apiserver/kubeconfig.ts'
 import { startApiServer } from '../../sandbox/apiserver/server.ts'
-import { absent, installCrds } from '../operator/world.ts'
+import { absent, eventsOf, installCrds, loadBalancerClass, webService } from '../operator/world.ts'
 import { until } from './waiting.ts'
 
 /** An instance as a Node names it. */
@@ -64,9 +64,8 @@ export async function startCluster(classes: readonly LoadBalancerClass[] = [awsC
 
   const service = (name: string) => absent(client.get(services, { namespace, name }))
   const seen = (name: string) => async () =>
-    JSON.stringify({ ...(await service(name)), metadata: undefined }, undefined, 1) + eventText(await eventsOf(name))
-  const eventsOf = async (name: string) =>
-    (await client.list(events, namespace)).items.filter(({ involvedObject }) => involvedObject.name === name)
+    JSON.stringify({ ...(await service(name)), metadata: undefined }, undefined, 1) +
+    eventText(await eventsOf(client, name, namespace))
   return {
     client,
     kubeconfig,
@@ -94,7 +93,7 @@ export async function startCluster(classes: readonly LoadBalancerClass[] = [awsC
           ),
         { seconds, seen: seen(name) },
       ),
-    eventsOf,
+    eventsOf: (name) => eventsOf(client, name, namespace),
     async close() {
       await server.close()
       await rm(folder, { recursive: true, force: true })
@@ -103,12 +102,7 @@ export async function startCluster(classes: readonly LoadBalancerClass[] = [awsC
 }
 
 export function awsClass(name: string, spec: Partial<LoadBalancerClass['spec']> = {}): LoadBalancerClass {
-  return {
-    apiVersion: 'roadstead.dev/v1alpha1',
-    kind: 'LoadBalancerClass',
-    metadata: { name },
-    spec: { clouds: [{ name: 'aws' }], scheme: 'public', ...spec },
-  }
+  return loadBalancerClass(name, ['aws'], { scheme: 'public', ...spec })
 }
 
 export function awsService(
@@ -116,18 +110,7 @@ export function awsService(
   spec: Partial<Service['spec']> = {},
   annotations?: Record<string, string>,
 ): Service {
-  return {
-    apiVersion: 'v1',
-    kind: 'Service',
-    metadata: { name, namespace, ...(annotations === undefined ? {} : { annotations }) },
-    spec: {
-      type: 'LoadBalancer',
-      loadBalancerClass: 'roadstead.dev/public',
-      selector: { app: name },
-      ports: [{ name: 'http', protocol: 'TCP', port: 80 }],
-      ...spec,
-    },
-  }
+  return webService(name, { loadBalancerClass: 'roadstead.dev/public', ...spec }, annotations)
 }
 
 export function awsNode(name: string, { instanceId, zone, privateIp }: Machine, more: Partial<Node> = {}): Node {

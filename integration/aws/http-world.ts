@@ -10,10 +10,10 @@ import type { KeyValue } from '../../providers/aws/elbv2.ts'
 import { createAwsProvider } from '../../providers/aws/provider.ts'
 import { createSdkCloud } from '../../providers/aws/sdk.ts'
 import { keyOfTags } from '../../providers/aws/tags.ts'
+import { squat } from '../../providers/aws/world.ts'
 import type { Mutation, World } from '../../providers/conformance-world.ts'
-import type { Provider, Resource, TargetNode } from '../../providers/contract.ts'
+import type { Provider, TargetNode } from '../../providers/contract.ts'
 import { startAccount } from './account.ts'
-import type { Account } from './account.ts'
 
 const settleMs = 900_000
 /** Nodes the suite and its random specs name: node-1 to node-20. */
@@ -78,7 +78,11 @@ export async function httpWorld(emulator: Emulator): Promise<World> {
     },
     mutations: async () => [...log.mutations],
     inventory: async () => (await account.inventory()).lines.filter((line) => !empty.includes(line)),
-    squat: (resource) => squat(account, resource),
+    async squat(resource) {
+      const { cloud, vpcId } = account
+      const { subnets } = await cloud.describeSubnets({ filters: [{ name: 'vpc-id', values: [vpcId] }] }, never)
+      await squat(cloud, { vpcId, subnetIds: subnets.map(({ subnetId }) => subnetId) }, resource)
+    },
     hold: () => account.proxy.set({ provisioningMs: settleMs, initialMs: settleMs }),
     async settle() {
       account.proxy.set({ provisioningMs: 0, initialMs: 0 })
@@ -136,34 +140,4 @@ function madeBy(action: Action, answer: unknown): string {
 
 function text(value: unknown): string {
   return typeof value === 'string' ? value : ''
-}
-
-/** Somebody else's object of that kind and name. */
-async function squat({ cloud, vpcId }: Account, { kind, immutable }: Resource): Promise<void> {
-  const name = text(immutable['name'])
-  if (kind === 'security-group' || kind === 'node-access-group') {
-    await cloud.createSecurityGroup({ groupName: name, description: 'theirs', vpcId, tagSpecifications: [] }, never)
-  } else if (kind === 'target-group') {
-    await cloud.createTargetGroup(
-      {
-        name,
-        protocol: 'TCP',
-        port: 80,
-        vpcId,
-        targetType: 'instance',
-        healthCheckProtocol: 'TCP',
-        healthCheckPort: 'traffic-port',
-        healthCheckIntervalSeconds: 30,
-        healthCheckTimeoutSeconds: 10,
-        healthyThresholdCount: 5,
-        unhealthyThresholdCount: 2,
-        tags: [],
-      },
-      never,
-    )
-  } else {
-    const { subnets } = await cloud.describeSubnets({ filters: [{ name: 'vpc-id', values: [vpcId] }] }, never)
-    const subnetMappings = subnets.map(({ subnetId }) => ({ subnetId }))
-    await cloud.createLoadBalancer({ name, scheme: 'internal', ipAddressType: 'ipv4', subnetMappings, tags: [] }, never)
-  }
 }

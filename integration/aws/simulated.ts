@@ -9,7 +9,7 @@ import type { KubeClient } from '../../kube/client.ts'
 import { silent } from '../../kube/log.ts'
 import type { Log } from '../../kube/log.ts'
 import type { Event, Node, Service } from '../../kube/objects.ts'
-import { events, nodes, services } from '../../kube/resources.ts'
+import { nodes, services } from '../../kube/resources.ts'
 import { createVirtualClock } from '../../kube/virtual-clock.ts'
 import type { VirtualClock } from '../../kube/virtual-clock.ts'
 import { createOperator } from '../../operator/assemble.ts'
@@ -30,8 +30,10 @@ import { createAwsProvider } from '../../providers/aws/provider.ts'
 import { instanceId } from '../../providers/aws/world.ts'
 import { createApi } from '../../sandbox/apiserver/api.ts'
 import { inProcessClient } from '../../sandbox/apiserver/in-process-client.ts'
+import { crashGate, gatedClient, runUntil } from '../operator/dropped.ts'
+import type { Crash, RunningOperator } from '../operator/dropped.ts'
 import { seededRandom } from '../operator/seeded-random.ts'
-import { absent, installCrds, loadBalancerClass, node, webService } from '../operator/world.ts'
+import { absent, eventsOf, installCrds, loadBalancerClass, node, webService } from '../operator/world.ts'
 
 export interface SimulationOptions {
   seed?: number
@@ -46,24 +48,12 @@ export interface SimulationOptions {
   log?: Log
 }
 
-/** Drops the operator at its AWS call number `at` (from 1): before it is carried out, or after, without the answer. */
-export interface Crash {
-  at: number
-  when: 'before' | 'after'
-}
-
-interface RunningOperator {
-  stop(): Promise<void>
-  /** AWS calls made. */
-  readonly calls: number
-  readonly crashed: boolean
-}
-
 export interface Simulation {
   clock: VirtualClock
   client: KubeClient
   aws: FakeAws
   base: Seeded
+  /** Its AWS calls count for a crash. */
   start: (crash?: Crash, log?: Log) => RunningOperator
   /** Lets time pass until nobody has written anything for `stillMs`, at most `limitMs`; what passed, without the stillness. */
   quiet: (stillMs?: number, limitMs?: number) => Promise<number>
@@ -114,30 +104,18 @@ export async function simulate(options: SimulationOptions = {}): Promise<Simulat
     base,
     start(crash, log = options.log ?? silent) {
       const stopping = new AbortController()
-      const gate = { calls: 0, crashed: false }
-      const cloud = slowCloud(gatedCloud(aws.cloud, gate, crash, () => stopping.abort()))
+      const gate = crashGate(crash, stopping)
+      const cloud = slowCloud(around(aws.cloud, (_, go) => gate.pass(go)))
       const within = options.aws?.buckets ? paced(cloud, (pace) => createBucket({ clock, ...pace })) : cloud
       const operator = createOperator({
-        client: gatedClient(inProcessClient(api, 'operator'), gate, () => writes++),
+        client: gatedClient(inProcessClient(api, 'operator'), gate.uncounted, () => writes++),
         providers: [withRetry(createAwsProvider({ cloud: within, now: () => clock.now() }), { clock, random })],
         clock,
         random,
         log,
         config,
       })
-      const running = operator.run(stopping.signal)
-      return {
-        async stop() {
-          stopping.abort()
-          await running
-        },
-        get calls() {
-          return gate.calls
-        },
-        get crashed() {
-          return gate.crashed
-        },
-      }
+      return runUntil(stopping, operator, gate)
     },
     async quiet(stillMs = 5000, limitMs = 600_000) {
       const began = clock.now()
@@ -178,10 +156,7 @@ export async function simulate(options: SimulationOptions = {}): Promise<Simulat
       const found = (await simulation.service(name))?.status?.conditions?.find((each) => each.type.endsWith(type))
       return found && `${found.status} ${found.reason}: ${found.message}`
     },
-    async eventsOf(name) {
-      const { items } = await client.list(events, undefined)
-      return items.filter(({ involvedObject }) => involvedObject.name === name)
-    },
+    eventsOf: (name) => eventsOf(client, name),
     inventory: () => inventoryOf(aws.account, new Set([base.nodeGroupId])),
   }
   for (let number = 1; number <= (options.nodes ?? 3); number++) await simulation.addNode(number)
@@ -210,42 +185,4 @@ export function counted(calls: readonly Call[]) {
   const mutating = calls.filter(({ action }) => actions[action].mutating).length
   const throttled = calls.filter(({ outcome }) => outcome === 'Throttling' || outcome === 'RequestLimitExceeded').length
   return { total: calls.length, mutating, reads: calls.length - mutating, throttled, byAction }
-}
-
-interface Gate {
-  calls: number
-  crashed: boolean
-}
-
-const dropped = () => new Error('this operator has been dropped')
-
-function gatedCloud(cloud: AwsCloud, gate: Gate, crash: Crash | undefined, drop: () => void): AwsCloud {
-  return around(cloud, async (_, go) => {
-    if (gate.crashed) throw dropped()
-    gate.calls++
-    if (gate.calls !== crash?.at) return go()
-    gate.crashed = true
-    // The request is on its way: what the operator aborts now does not call it back.
-    if (crash.when === 'after') await go(new AbortController().signal).catch(() => undefined)
-    drop()
-    throw dropped()
-  })
-}
-
-function gatedClient(client: KubeClient, gate: Gate, wrote: () => void): KubeClient {
-  const pass = <T>(call: () => Promise<T>): Promise<T> => (gate.crashed ? Promise.reject(dropped()) : call())
-  const write = <T>(call: () => Promise<T>) =>
-    pass(() => {
-      wrote()
-      return call()
-    })
-  return {
-    get: (...args) => pass(() => client.get(...args)),
-    list: (...args) => pass(() => client.list(...args)),
-    watch: (...args) => client.watch(...args),
-    create: (...args) => write(() => client.create(...args)),
-    replace: (...args) => write(() => client.replace(...args)),
-    patch: (...args) => write(() => client.patch(...args)),
-    remove: (...args) => write(() => client.remove(...args)),
-  }
 }

@@ -6,8 +6,9 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { loadBalancerClasses } from '../../crds/load-balancer-class.ts'
 import type { Timing } from '../../providers/aws/fake/account.ts'
+import type { Crash } from '../operator/dropped.ts'
 import { counted, className, simulate } from './simulated.ts'
-import type { Crash, Simulation } from './simulated.ts'
+import type { Simulation } from './simulated.ts'
 
 interface Scenario {
   /** Stands, provisioned, before the operator under test starts. */

@@ -8,8 +8,9 @@ import { loadBalancerClasses } from '../../crds/load-balancer-class.ts'
 import { loadBalancers } from '../../crds/load-balancer.ts'
 import { services } from '../../kube/resources.ts'
 import type { KubeClient } from '../../kube/client.ts'
+import type { Crash } from './dropped.ts'
 import { createWorld, loadBalancerClass, webService } from './world.ts'
-import type { Crash, World } from './world.ts'
+import type { World } from './world.ts'
 
 interface Scenario {
   clouds?: string[]

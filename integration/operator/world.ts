@@ -25,6 +25,8 @@ import { createMemoryProvider } from '../../providers/memory/provider.ts'
 import { createApi } from '../../sandbox/apiserver/api.ts'
 import type { Api } from '../../sandbox/apiserver/api.ts'
 import { inProcessClient } from '../../sandbox/apiserver/in-process-client.ts'
+import { crashGate, gatedClient, runUntil } from './dropped.ts'
+import type { Crash, Pass, RunningOperator } from './dropped.ts'
 import { seededRandom } from './seeded-random.ts'
 
 const crds = resourceType('apiextensions.k8s.io/v1', 'CustomResourceDefinition', 'customresourcedefinitions', false)
@@ -43,20 +45,6 @@ export interface World {
   eventsOf(name: string): Promise<Event[]>
   /** Writes to the API server and to all clouds since the last call of this function. */
   writes(): { api: number; cloud: number }
-}
-
-interface RunningOperator {
-  stop(): Promise<void>
-  /** API and cloud calls made. */
-  readonly calls: number
-  /** It has been dropped by its crash. */
-  readonly crashed: boolean
-}
-
-/** Drops the operator at its call number `at` (from 1): before it is carried out, or after, without the answer. */
-export interface Crash {
-  at: number
-  when: 'before' | 'after'
 }
 
 export interface WorldOptions {
@@ -92,14 +80,14 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     clouds,
     start(crash) {
       const stopping = new AbortController()
-      const gate = crashGate(crash, () => stopping.abort())
+      const gate = crashGate(crash, stopping)
       const counted = inProcessClient(api, 'operator')
       const operator = createOperator({
-        client: gatedClient(counted, gate, () => apiWrites++),
+        client: gatedClient(counted, gate.pass, () => apiWrites++),
         providers: names.map((name) => {
           const provider = gatedProvider(
             withDocuments(createMemoryProvider(clouds[name] ?? createMemoryCloud(), name)),
-            gate,
+            gate.pass,
           )
           return options.wrapProvider?.(provider, clock) ?? provider
         }),
@@ -109,19 +97,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
         config,
         ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
       })
-      const running = operator.run(stopping.signal)
-      return {
-        async stop() {
-          stopping.abort()
-          await running
-        },
-        get calls() {
-          return gate.calls
-        },
-        get crashed() {
-          return gate.crashed
-        },
-      }
+      return runUntil(stopping, operator, gate)
     },
     async quiet() {
       let still = 0
@@ -132,10 +108,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       }
     },
     service: (name, namespace = 'default') => absent(client.get(services, { namespace, name })),
-    async eventsOf(name) {
-      const { items } = await client.list(events, undefined)
-      return items.filter(({ involvedObject }) => involvedObject.name === name)
-    },
+    eventsOf: (name) => eventsOf(client, name),
     writes() {
       const written = { api: apiWrites, cloud: cloudWrites() }
       apiWrites = 0
@@ -197,6 +170,12 @@ export function webService(
   }
 }
 
+/** Of the objects of that name. */
+export async function eventsOf(client: KubeClient, name: string, namespace?: string): Promise<Event[]> {
+  const { items } = await client.list(events, namespace)
+  return items.filter(({ involvedObject }) => involvedObject.name === name)
+}
+
 /** undefined instead of a 404. */
 export async function absent<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
@@ -207,53 +186,13 @@ export async function absent<T>(answer: Promise<T>): Promise<T | undefined> {
   }
 }
 
-interface Gate {
-  calls: number
-  crashed: boolean
-  pass<T>(call: () => Promise<T>): Promise<T>
-}
-
-function crashGate(crash: Crash | undefined, drop: () => void): Gate {
-  const gate: Gate = {
-    calls: 0,
-    crashed: false,
-    async pass(call) {
-      if (gate.crashed) throw new Error('this operator has been dropped')
-      gate.calls++
-      if (gate.calls !== crash?.at) return call()
-      gate.crashed = true
-      if (crash.when === 'after') await call().catch(() => undefined)
-      drop()
-      throw new Error('this operator has been dropped')
-    },
-  }
-  return gate
-}
-
-function gatedClient(client: KubeClient, gate: Gate, wrote: () => void): KubeClient {
-  const write = <T>(call: () => Promise<T>) =>
-    gate.pass(() => {
-      wrote()
-      return call()
-    })
-  return {
-    get: (...args) => gate.pass(() => client.get(...args)),
-    list: (...args) => gate.pass(() => client.list(...args)),
-    watch: (...args) => client.watch(...args),
-    create: (...args) => write(() => client.create(...args)),
-    replace: (...args) => write(() => client.replace(...args)),
-    patch: (...args) => write(() => client.patch(...args)),
-    remove: (...args) => write(() => client.remove(...args)),
-  }
-}
-
-function gatedProvider(provider: Provider, gate: Gate): Provider {
+function gatedProvider(provider: Provider, pass: Pass): Provider {
   const { documents } = provider
   return {
     ...provider,
-    observe: (target, signal) => gate.pass(() => provider.observe(target, signal)),
-    execute: (step, signal) => gate.pass(() => provider.execute(step, signal)),
-    ...(documents ? { documents: (cluster, signal) => gate.pass(() => documents(cluster, signal)) } : {}),
+    observe: (target, signal) => pass(() => provider.observe(target, signal)),
+    execute: (step, signal) => pass(() => provider.execute(step, signal)),
+    ...(documents ? { documents: (cluster, signal) => pass(() => documents(cluster, signal)) } : {}),
   }
 }
 

@@ -5,7 +5,7 @@
 import type { Mutation, World } from '../conformance-world.ts'
 import { CloudError } from '../contract.ts'
 import type { Provider, Resource, TargetNode } from '../contract.ts'
-import type { Action } from './cloud.ts'
+import type { Action, AwsCloud } from './cloud.ts'
 import { actions } from './cloud.ts'
 import { createFakeAws } from './fake.ts'
 import type { FakeAws, FakeAwsOptions } from './fake.ts'
@@ -86,7 +86,11 @@ export function fakeAwsWorld(options: FakeAwsOptions = {}): AwsWorld {
     },
     mutations: async () => seen.filter(({ calls }) => arrived(aws, calls - 1)).map(({ mutation }) => mutation),
     inventory: async () => inventoryOf(aws.account, seeded),
-    squat: (resource) => squat(aws, base, resource),
+    async squat(resource) {
+      const before = aws.calls.length
+      await squat(aws.cloud, { vpcId: base.vpcId, subnetIds: base.privateSubnetIds }, resource)
+      if (aws.calls.length === before) throw new Error('nothing was made')
+    },
     hold() {
       aws.account.timing = { ...aws.account.timing, provisioningMs: settleMs / 2, initialHealthMs: settleMs / 2 }
     },
@@ -139,22 +143,22 @@ function tagsIn(input: Readonly<Record<string, unknown>>): Record<string, string
 }
 
 /** Somebody else's object of that kind and name. */
-async function squat({ cloud, calls }: FakeAws, base: Seeded, { kind, immutable }: Resource): Promise<void> {
+export async function squat(
+  cloud: AwsCloud,
+  { vpcId, subnetIds }: { vpcId: string; subnetIds: readonly string[] },
+  { kind, immutable }: Resource,
+): Promise<void> {
   const name = typeof immutable['name'] === 'string' ? immutable['name'] : ''
   const { signal } = new AbortController()
-  const before = calls.length
   if (kind === 'security-group' || kind === 'node-access-group') {
-    await cloud.createSecurityGroup(
-      { groupName: name, description: 'theirs', vpcId: base.vpcId, tagSpecifications: [] },
-      signal,
-    )
+    await cloud.createSecurityGroup({ groupName: name, description: 'theirs', vpcId, tagSpecifications: [] }, signal)
   } else if (kind === 'target-group') {
     await cloud.createTargetGroup(
       {
         name,
         protocol: 'TCP',
         port: 80,
-        vpcId: base.vpcId,
+        vpcId,
         targetType: 'instance',
         healthCheckProtocol: 'TCP',
         healthCheckPort: 'traffic-port',
@@ -167,11 +171,10 @@ async function squat({ cloud, calls }: FakeAws, base: Seeded, { kind, immutable 
       signal,
     )
   } else {
-    const subnetMappings = base.privateSubnetIds.map((subnetId) => ({ subnetId }))
+    const subnetMappings = subnetIds.map((subnetId) => ({ subnetId }))
     await cloud.createLoadBalancer(
       { name, scheme: 'internal', ipAddressType: 'ipv4', subnetMappings, tags: [] },
       signal,
     )
   }
-  if (calls.length === before) throw new Error(`nothing was made under the name ${name}`)
 }
