@@ -21,6 +21,7 @@ import { tableName } from './skeleton.ts'
 
 export const subsystem = 10
 export const command = {
+  getTable: 1,
   getChain: 4,
   getRule: 7,
   newElements: 12,

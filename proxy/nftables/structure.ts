@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { type Family, families } from '../addresses.ts'
-import { dump } from '../netlink/exchange.ts'
+import { dump, exchange, refusalIn } from '../netlink/exchange.ts'
 import { readAttributes, textOf } from '../netlink/messages.ts'
 import type { NetlinkSocket } from '../netlink/socket.ts'
 import { command, request, tableOf } from './element-messages.ts'
@@ -19,15 +19,18 @@ interface SeenChain {
 /** `<family> <chain>` to what stands in it. */
 export type Structure = ReadonlyMap<string, SeenChain>
 
+const tableAttribute = { name: 1, flags: 2 } as const
+const dormant = 1
 const chainAttribute = { name: 3, hook: 4, policy: 5, type: 7 } as const
 const ruleAttribute = { table: 1, chain: 2, expressions: 4 } as const
 
-/** Empty without our tables. Throws NetlinkFailure. */
+/** Empty without our tables; one that sleeps (`flags dormant`) is as good as none. Throws NetlinkFailure. */
 export function readStructure(socket: NetlinkSocket): Structure {
   return new Map(families.flatMap((family) => [...chainsIn(socket, family)]))
 }
 
 function chainsIn(socket: NetlinkSocket, family: Family): Map<string, SeenChain> {
+  if (!isAwake(socket, family)) return new Map()
   const content = new Map<string, Buffer[]>()
   const rules = new Map<string, number>()
   dump(
@@ -78,6 +81,22 @@ function chainsIn(socket: NetlinkSocket, family: Family): Map<string, SeenChain>
       { rules: rules.get(name) ?? 0, fingerprint: digest([...parts, ...(seen.get(name) ?? [])]) },
     ]),
   )
+}
+
+function isAwake(socket: NetlinkSocket, family: Family): boolean {
+  let awake = false
+  const answer = exchange(
+    socket,
+    request(command.getTable, family, 0, (to) => to.text(tableAttribute.name, tableName)),
+    ({ body }) => {
+      readAttributes(body, 0, body.length, (type, from) => {
+        if (type === tableAttribute.flags) awake = (body.readUInt32BE(from) & dormant) === 0
+      })
+    },
+  )
+  const refusal = refusalIn(answer, `table ${family}`)
+  if (refusal && refusal.code !== 'ENOENT') throw refusal
+  return awake
 }
 
 function digest(parts: readonly Buffer[]): string {
