@@ -218,6 +218,11 @@ describe('node ports from a pool', () => {
     assert.equal((await ips(world)).length, 1)
     const pool = await world.client.get(nodePortPools, { name: 'edge' })
     assert.deepEqual([pool.status?.capacity, pool.status?.allocated], [4, 1])
+    const both = [...((await world.service('web'))?.spec.ports ?? []), { name: 'u', port: 80, protocol: 'UDP' }]
+    await patch(world, { spec: { ports: both } })
+    await world.quiet()
+    const given = ((await world.service('web'))?.spec.ports ?? []).map(({ nodePort }) => nodePort)
+    assert.deepEqual(given, [port, port], 'UDP joins TCP on its node port')
     await operator.stop()
   })
 })

@@ -181,7 +181,7 @@ describe('ports', () => {
     assert.deepEqual(lowered({ ports: both }).fragments[0]?.content['ports'], ['tcp/10256', 'tcp/30053', 'udp/30053'])
     assert.match(
       reasons({ ports: [dns, { ...dns, protocol: 'UDP', nodePort: 30054 }] }),
-      /NodePortsDiffer.*30053 and 30054/,
+      /NodePortsDiffer.*30053 and 30054.*"path":"\/spec\/ports\/1\/nodePort","value":30053/,
     )
   })
 

@@ -36,7 +36,11 @@ export function portGroups(
     }
     const other = own.find(({ nodePort }) => nodePort !== first.nodePort)
     if (other !== undefined) {
-      const message = `port ${number}: TCP and UDP share one listener, whose targets have one port; give both the same nodePort instead of ${first.nodePort} and ${other.nodePort}`
+      // Both protocols of a TCP_UDP listener go to one target group, which needs the protocol TCP_UDP: each target has one port.
+      // https://docs.aws.amazon.com/elasticloadbalancing/latest/network/load-balancer-listeners.html
+      const path = `/spec/ports/${ports.indexOf(other)}/nodePort`
+      const patch = JSON.stringify([{ op: 'replace', path, value: first.nodePort }])
+      const message = `port ${number}: AWS has one listener for TCP and UDP of a number and sends both to one port of the nodes, but they have the node ports ${first.nodePort} and ${other.nodePort}. Kubernetes lets them share one: kubectl patch service NAME --type=json -p '${patch}'`
       reasons.push({ reason: 'NodePortsDiffer', message, port: { port: number, protocol: other.protocol } })
       continue
     }

@@ -56,6 +56,18 @@ test('equal ports of two protocols share a node port; ports that have one keep i
   )
 })
 
+test('a protocol added to a port shares the node port that the port has', () => {
+  const ports = [
+    { port: 53, protocol: 'TCP' as const, nodePort: 30007 },
+    { port: 53, protocol: 'UDP' as const },
+  ]
+  assert.equal(portsToFill(ports), 0)
+  assert.deepEqual(
+    filled(ports, []).map(({ nodePort }) => nodePort),
+    [30007, 30007],
+  )
+})
+
 test('health check node ports count as used', () => {
   const service = { metadata: {}, spec: { ports: [{ port: 1, nodePort: 30001 }], healthCheckNodePort: 30009 } }
   assert.deepEqual([...usedPorts([service])], [30001, 30009])

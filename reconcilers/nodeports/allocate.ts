@@ -51,14 +51,23 @@ function staticBand({ from, to }: PortRange): number {
   return size <= 16 ? 0 : Math.min(Math.max(16, Math.floor(size / 32)), 128)
 }
 
-/** Ports a Service needs and does not have. Entries with an equal port (TCP and UDP 53) share one node port, as the API server does on create. */
+/**
+ * Ports a Service needs and does not have. Entries with an equal port (TCP and UDP 53) share one node port, as the API server does on create;
+ * here also when one is added later: some clouds have one listener for both, which has one node port.
+ */
 export function portsToFill(ports: readonly ServicePort[]): number {
-  return new Set(ports.filter(({ nodePort }) => !nodePort).map(({ port }) => port)).size
+  const held = heldPorts(ports)
+  return new Set(ports.filter(({ port, nodePort }) => !nodePort && !held.has(port)).map(({ port }) => port)).size
+}
+
+/** Port number -> the node port that an entry of it has. */
+function heldPorts(ports: readonly ServicePort[]): Map<number, number> {
+  return new Map(ports.toReversed().flatMap(({ port, nodePort }) => (nodePort ? [[port, nodePort] as const] : [])))
 }
 
 /** The Service's ports with `given` filled in, in order. */
 export function filled(ports: readonly ServicePort[], given: readonly number[]): ServicePort[] {
-  const byPort = new Map<number, number>()
+  const byPort = heldPorts(ports)
   const rest = [...given]
   return ports.map((entry) => {
     if (entry.nodePort) return entry

@@ -58,8 +58,10 @@ export function createNodePorts(deps: NodePortDeps): NodePorts {
 
   return {
     async fill(service, className, signal) {
-      const missing = portsToFill(service.spec.ports ?? [])
-      if (service.spec.allocateLoadBalancerNodePorts !== false || missing === 0) return { kind: 'unchanged' }
+      const ports = service.spec.ports ?? []
+      const complete = ports.every(({ nodePort }) => nodePort)
+      if (service.spec.allocateLoadBalancerNodePorts !== false || complete) return { kind: 'unchanged' }
+      const missing = portsToFill(ports)
       const pool = covering(service, className)
       if (pool === undefined) return { kind: 'unchanged' }
       const refused = new Set<number>()
@@ -69,12 +71,11 @@ export function createNodePorts(deps: NodePortDeps): NodePorts {
         if (chosen.length < missing) return exhausted(pool, missing, usedPorts(all()))
         for (const port of chosen) reserved.add(port)
         try {
-          const ports = filled(service.spec.ports ?? [], chosen)
-          const written = await write(client, service, ports, signal)
+          const written = await write(client, service, filled(ports, chosen), signal)
           learn(written)
           return { kind: 'written', service: written, pool: pool.name }
         } catch (error) {
-          const taken = takenPorts(error, filled(service.spec.ports ?? [], chosen))
+          const taken = takenPorts(error, filled(ports, chosen))
           if (taken.length === 0) throw error
           for (const port of taken) refused.add(port)
         } finally {
