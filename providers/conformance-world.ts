@@ -156,7 +156,7 @@ export async function pass(
 }
 
 /** Carries out one step of a pass. */
-export type Execute = (step: Step) => Promise<void>
+export type Execute = (step: Step) => Promise<unknown>
 
 /** Brings the documents of `fragments`, or those given, to what this owner and, as far as they stand there, the others want. */
 async function documentPass(

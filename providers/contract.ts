@@ -201,6 +201,9 @@ export interface Features {
   limits: { portsPerLoadBalancer: number; targetsPerLoadBalancer: number }
 }
 
+/** 'nothing': the cloud took nothing of it, and the next observation says why. */
+export type Executed = void | 'nothing'
+
 export interface Provider {
   readonly name: CloudName
   readonly features: Features
@@ -225,7 +228,7 @@ export interface Provider {
   /** Everything in the cloud with our cluster's mark. Throws CloudError. */
   owners(cluster: string, signal: AbortSignal): AsyncIterable<Owner>
   /** One idempotent mutation. Throws CloudError. */
-  execute(step: Step, signal: AbortSignal): Promise<void>
+  execute(step: Step, signal: AbortSignal): Promise<Executed>
   /**
    * Pure. The fragments that stand in an observed document, whoever wrote them. Fragments of owners that are not known to be gone
    * are carried over when the document is written. Present on every provider whose `lower` answers fragments.

@@ -7,7 +7,7 @@ import type { Provider, Step } from '../providers/contract.ts'
 import type { Progress } from '../providers/plan.ts'
 
 export interface Applied {
-  /** Steps that were carried out. */
+  /** Steps that were carried out and changed something. */
   done: number
   /** The step that failed, and how. */
   failed?: { step: Step; error: CloudError }
@@ -23,7 +23,7 @@ export async function apply(
   for (const step of steps) {
     signal.throwIfAborted()
     try {
-      await provider.execute(step, signal)
+      if ((await provider.execute(step, signal)) === 'nothing') continue
     } catch (error) {
       if (!(error instanceof CloudError)) throw error
       const gone = step.verb === 'delete' && error.kind === 'not-found'

@@ -2,7 +2,7 @@
  * One step, one AWS call. A create looks first whether an object of that name stands: with our mark the step is done, with another one it is
  * OwnedByOther and nothing is touched. An update is the difference between `from` and `resource`. Deleting what is gone is done.
  */
-import type { Step } from '../contract.ts'
+import type { Executed, Step } from '../contract.ts'
 import { CloudError } from '../contract.ts'
 import { nodeAccessGroupName } from './names.ts'
 import { healthCheckFields } from './health-checks.ts'
@@ -32,7 +32,8 @@ const nameAgeMs = 60_000
 const groupDescription = 'Roadstead load balancer'
 
 /** Throws CloudError. */
-export async function execute(tools: Tools, { verb, resource, ...step }: Step, signal: AbortSignal): Promise<void> {
+export async function execute(tools: Tools, { verb, resource, ...step }: Step, signal: AbortSignal): Promise<Executed> {
+  let taken: Executed = undefined
   const target = aws(resource)
   if (verb === 'create') return create(tools, target, signal)
   if (verb === 'delete') return remove(tools, target, signal)
@@ -45,11 +46,12 @@ export async function execute(tools: Tools, { verb, resource, ...step }: Step, s
   } else if (from.kind === 'load-balancer' && target.kind === 'load-balancer') {
     await updateLoadBalancer(tools, id, from, target, signal)
   } else if (from.kind === 'target-group' && target.kind === 'target-group') {
-    await updateTargetGroup(tools, id, from, target, signal)
+    taken = await updateTargetGroup(tools, id, from, target, signal)
   } else if (from.kind === 'listener' && target.kind === 'listener') {
     await updateListener(tools, id, from, target, signal)
   }
   if (from.kind !== 'node-rules' && target.kind !== 'node-rules') await updateTags(tools, id, from, target, signal)
+  return taken
 }
 
 async function create(tools: Tools, target: AwsResource, signal: AbortSignal): Promise<void> {

@@ -31,7 +31,8 @@ import { linesOf } from './rules.ts'
 import { clusterTag, documentOfTags, keyOfTags } from './tags.ts'
 import { recordedIds } from './target-record.ts'
 
-/** A target that AWS did not take is not offered again for so many looks. */
+/** A target that AWS did not take is offered again after so long, twice as long each time, at last once in so many looks. */
+const refusedMs = 20_000
 const refusedLooks = 2
 
 export interface Sight {
@@ -188,7 +189,7 @@ function nameInArn(arn: string): string {
 function targetGroup(owner: Owner, record: TargetGroupRecord, { records, now, lookMs }: Sight): TargetGroupResource {
   const { group, health, attributes, deletedAt } = record
   const refused = [...record.refused]
-    .filter(([, { at }]) => now - at < lookMs * refusedLooks)
+    .filter(([, { at, times }]) => now - at < Math.min(lookMs * refusedLooks, refusedMs * 2 ** (times - 1)))
     .map(([target, { reason }]) => ({ target, reason }))
   return {
     kind: 'target-group',

@@ -3,6 +3,7 @@
  * one does). Rules and targets are sent as differences, so that what others changed meanwhile stays.
  */
 import { CloudError } from '../contract.ts'
+import type { Executed } from '../contract.ts'
 import { groupIds, missing } from './standing.ts'
 import { healthCheckFields } from './health-checks.ts'
 import type { Tools } from './standing.ts'
@@ -189,7 +190,7 @@ export async function updateTargetGroup(
   { mutable: from }: TargetGroupResource,
   { mutable: to }: TargetGroupResource,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<Executed> {
   const { cloud } = tools.inventory
   const { healthCheck } = to
   if (sortedFields(from.healthCheck) !== sortedFields(healthCheck)) {
@@ -198,32 +199,37 @@ export async function updateTargetGroup(
   const attributes = changed(from.attributes, to.attributes)
   if (attributes.length > 0) await cloud.modifyTargetGroupAttributes({ targetGroupArn, attributes }, signal)
   const { added, gone } = differences(from.targets, to.targets)
-  if (added.length > 0) await register(tools, targetGroupArn, added, signal)
+  const taken = added.length === 0 || (await register(tools, targetGroupArn, added, signal))
   if (gone.length > 0) await cloud.deregisterTargets({ targetGroupArn, targets: gone.map(targetOf) }, signal)
+  // One step is one call: a registration is all there is of it.
+  return taken ? undefined : 'nothing'
 }
 
-/** One target that AWS does not take refuses all of a call: it is remembered, and the others are registered without it. */
+/** One target that AWS does not take refuses all of a call: it is remembered, and the others are registered without it. False: none is left. */
 async function register(
   tools: Tools,
   targetGroupArn: string,
   keys: readonly string[],
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   const { inventory } = tools
   try {
     await inventory.cloud.registerTargets({ targetGroupArn, targets: keys.map(targetOf) }, signal)
+    return true
   } catch (error) {
     if (!(error instanceof CloudError && error.code === 'InvalidTarget')) throw error
     const named = keys.filter((key) => error.message.includes(targetOf(key).id))
     const bad = named.length > 0 ? named : keys.length === 1 ? keys : []
     const record = inventory.records.targetGroups.get(targetGroupArn)
-    for (const key of bad) record?.refused.set(key, { at: inventory.now(), reason: error.message })
+    for (const key of bad) {
+      const times = (record?.refused.get(key)?.times ?? 0) + 1
+      record?.refused.set(key, { at: inventory.now(), times, reason: error.message })
+    }
     const rest = keys.filter((key) => !bad.includes(key))
-    if (bad.length > 0 && rest.length > 0) await register(tools, targetGroupArn, rest, signal)
-    if (bad.length > 0) return
+    if (bad.length > 0) return rest.length > 0 && register(tools, targetGroupArn, rest, signal)
     const half = Math.ceil(keys.length / 2)
-    await register(tools, targetGroupArn, keys.slice(0, half), signal)
-    await register(tools, targetGroupArn, keys.slice(half), signal)
+    const first = await register(tools, targetGroupArn, keys.slice(0, half), signal)
+    return (await register(tools, targetGroupArn, keys.slice(half), signal)) || first
   }
 }
 

@@ -52,7 +52,7 @@ export interface TargetGroupRecord extends Life, Mark {
   registered: Map<string, number>
   deregistered: Map<string, number>
   /** Targets that AWS did not take, when and in its words. */
-  refused: Map<string, { at: number; reason: string }>
+  refused: Map<string, { at: number; times: number; reason: string }>
   attributes: Aged<Words> | undefined
 }
 

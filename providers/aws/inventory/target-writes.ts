@@ -65,6 +65,7 @@ export function targetWrites(cloud: AwsCloud, records: Records, now: () => numbe
         for (const key of targets.map(targetKey)) {
           record.registered.set(key, now())
           record.deregistered.delete(key)
+          record.refused.delete(key)
           const known = health.get(key)
           if (known === undefined || known.targetHealth.state === 'draining') health.set(key, newTarget(key))
         }
