@@ -62,6 +62,7 @@ export function properties(check: Check, runs: number, fewestNodes: number): voi
     sourceRanges: fc.uniqueArray(fc.constantFrom('10.0.0.0/8', '192.0.2.0/24', '203.0.113.7/32'), { maxLength: 3 }),
     healthCheck: portNumber.map(healthCheck),
     drainSeconds: fc.integer({ min: 0, max: 600 }),
+    deleteDrainSeconds: fc.integer({ min: 0, max: 3600 }),
   })
 
   check('the order of ports, nodes and source ranges does not matter', async (world) => {

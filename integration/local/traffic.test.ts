@@ -99,6 +99,33 @@ describe('traffic through the local balancer', { skip: requires('root', 'linux',
     await service.remove()
   })
 
+  test('a load balancer that drains before it is deleted takes nothing new and keeps what it has', async () => {
+    const service = await startService(network, { drainSeconds: 0, deleteDrainSeconds: 3 })
+    const [address = ''] = service.addresses
+    const { client } = network
+    const held = await Promise.all(Array.from({ length: 6 }, () => client.call('open', { host: address, port: 80 })))
+    const talk = () => Promise.all(held.map((handle) => client.call('talk', { handle, timeoutMs: 1000 })))
+    byNode(await talk())
+    const began = Date.now()
+    assert.deepEqual(await service.leave(), ['load-balancer', 'target-group'])
+    const late = await ask(network, address, { count: 4, timeoutMs: 500 })
+    assert.ok(
+      late.every((answer) => 'error' in answer),
+      JSON.stringify(late),
+    )
+    byNode(await talk())
+    await wait(2000 - (Date.now() - began))
+    byNode(await talk())
+    assert.deepEqual(await service.leave(), ['load-balancer', 'target-group'])
+    await wait(3400 - (Date.now() - began))
+    assert.deepEqual(await service.leave(), [])
+    const ended = await talk()
+    assert.ok(
+      ended.every((answer) => 'error' in answer),
+      JSON.stringify(ended),
+    )
+  })
+
   test('a node that is cut off loses its UDP flows and unanswered connections to the others', async () => {
     const service = await startService(network)
     const [address = ''] = service.addresses

@@ -4,6 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { stepsTo } from '../../providers/conformance-world.ts'
 import type { LoadBalancerSpec, Provider } from '../../providers/contract.ts'
 import { createLocalProvider } from '../../providers/local/provider.ts'
+import { plan } from '../../providers/plan.ts'
 import type { AgentCalls, EchoAnswer } from './agent.ts'
 import type { Network } from './network.ts'
 import { healthPort, nodeAddresses, nodePort } from './network.ts'
@@ -21,6 +22,8 @@ export interface Service {
   state(): Promise<'ready' | 'pending'>
   targets(): Promise<Record<string, string>>
   remove(): Promise<void>
+  /** What may be done of a slow delete by now; the kinds of objects that are left. */
+  leave(): Promise<string[]>
 }
 
 let services = 0
@@ -55,6 +58,13 @@ export async function startService(network: Network, first: Changes = {}): Promi
       for (const step of await stepsTo(provider, undefined, owner))
         await provider.execute(step, new AbortController().signal)
       assert.deepEqual(await observe(), [])
+    },
+    async leave() {
+      for (;;) {
+        const steps = plan([], await observe(), undefined, { now: Date.now() })
+        if (steps.length === 0) return (await observe()).map(({ kind }) => kind).sort()
+        for (const step of steps) await provider.execute(step, new AbortController().signal)
+      }
     },
   }
   await service.become({})
