@@ -146,5 +146,5 @@ const suite = (writer: 'netlink' | 'nft') =>
     })
   })
 
-suite('netlink')
-suite('nft')
+void suite('netlink')
+void suite('nft')

@@ -41,3 +41,15 @@ export const sample = new Map<ElementId, string>(
     ]
   }),
 )
+
+/** Two sets that have nothing in common, each large enough for a batch to take a while. */
+export function floods(size = 5000): [Map<ElementId, string>, Map<ElementId, string>] {
+  const flood = (network: string) =>
+    new Map(
+      Array.from({ length: size }, (_, index): [ElementId, string] => [
+        `ip ep 10.96.${index >> 8}.${index & 255} . tcp . 80 . 0`,
+        `${network}.${index >> 8}.${index & 255} . 8080`,
+      ]),
+    )
+  return [flood('10.244'), flood('10.245')]
+}

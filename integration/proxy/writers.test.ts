@@ -1,6 +1,9 @@
 /** Both writers against the kernel, each in a namespace of its own: whatever the changes, `nft` lists the same. */
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { after, before, describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import * as fc from 'fast-check'
 import { type Change, difference, type ElementSet } from '../../proxy/elements.ts'
 import { loadNetlink } from '../../proxy/netlink/socket.ts'
 import { netlinkWriter } from '../../proxy/nftables/netlink-writer.ts'
@@ -8,15 +11,17 @@ import { type Nft, nftProgram } from '../../proxy/nftables/nft.ts'
 import { textWriter } from '../../proxy/nftables/text-writer.ts'
 import type { RuleWriter } from '../../proxy/writer.ts'
 import { requires } from '../../scripts/requires.ts'
-import { createNamespaces, deleteNamespaces, runIn } from '../../sandbox/nodes/netns.ts'
+import { createNamespaces, deleteNamespaces, runIn, spawnIn } from '../../sandbox/nodes/netns.ts'
+import { exitOf } from '../../sandbox/nodes/processes.ts'
 import { inside } from './enter.ts'
-import { everything, sample, variants } from './samples.ts'
+import { everything, floods, sample, variants } from './samples.ts'
 
 const namespaces = ['rs-writers-netlink', 'rs-writers-text'] as const
 const [netlinkPlace, textPlace] = namespaces
 
 const listing = async (namespace: string) => (await runIn(namespace, ['nft', 'list', 'ruleset'])).stdout
 const nothing: ElementSet = new Map()
+const program = 'nft'
 
 /** nft in the namespace; its own processes are known to it as anywhere. */
 function nftIn(namespace: string): Nft {
@@ -72,6 +77,35 @@ describe('both writers', { skip: requires('root', 'linux', 'nft', 'ip', 'nsenter
     }
   })
 
+  test('list the same after any sequence of changes', async (t) => {
+    t.after(await use())
+    await both((writer) => writer.replace(nothing))
+    const seed = Number(process.env['ROADSTEAD_SEED'] ?? Date.now() % 1_000_000)
+    let present: ElementSet = nothing
+    for (const [step, wanted] of fc.sample(elementSets, { numRuns: 25, seed }).entries()) {
+      const change = difference(present, wanted)
+      await both((writer) => writer.apply(change)).catch((cause: unknown) => {
+        throw new Error(`step ${step} of ROADSTEAD_SEED=${seed}`, { cause })
+      })
+      const lists = [await listing(netlinkPlace), await listing(textPlace)]
+      assert.ok(lists[0] === lists[1], `step ${step} of ROADSTEAD_SEED=${seed}: the listings differ`)
+      assert.deepEqual(sorted(await byNetlink.read()), sorted(wanted), `step ${step} of ROADSTEAD_SEED=${seed}`)
+      present = wanted
+    }
+  })
+
+  test('what one has written the other takes over', async (t) => {
+    t.after(await use())
+    const other = textWriter(nftIn(netlinkPlace), everything)
+    await byNetlink.replace(sample)
+    assert.deepEqual(sorted(await other.read()), sorted(sample))
+    await other.apply(difference(sample, nothing))
+    await other.replace(sample)
+    t.after(await use())
+    assert.deepEqual(sorted(await byNetlink.read()), sorted(sample))
+    assert.equal(await byNetlink.intact(), true)
+  })
+
   test('a refused change names the element and the error, and nothing of it happens', async (t) => {
     t.after(await use())
     await both((writer) => writer.replace(sample))
@@ -86,7 +120,136 @@ describe('both writers', { skip: requires('root', 'linux', 'nft', 'ip', 'nsenter
     })
     assert.equal(await listing(netlinkPlace), before)
   })
+
+  test('a map that is full is an error with its name', async (t) => {
+    t.after(await use())
+    await byNetlink.remove()
+    await nftIn(netlinkPlace).load(`table ip roadstead {
+  map svc { type ipv4_addr . inet_proto . inet_service : verdict; size 2; }
+}
+`)
+    const front = (port: number): [string, string] => [`ip svc 10.96.0.1 . tcp . ${port}`, 'drop']
+    await byNetlink.apply({ remove: nothing, add: new Map([front(1), front(2)]) })
+    await assert.rejects(byNetlink.apply({ remove: nothing, add: new Map([front(3)]) }), {
+      name: 'WriteError',
+      message: /^add ip svc.*: ENFILE$/,
+    })
+    await nftIn(netlinkPlace).load('delete table ip roadstead\n')
+  })
+
+  test('clients that the kernel remembers are read and forgotten, also when some have gone meanwhile', async (t) => {
+    t.after(await use())
+    await byNetlink.replace(sample)
+    const key = (client: number) => `10.0.0.${client} . 10.96.0.1 . tcp . 80`
+    const items = [1, 2, 3].map((client) => `${key(client)} timeout 1h : 10.244.1.2 . 8080`)
+    await nftIn(netlinkPlace).load(`add element ip roadstead affinity { ${items.join(', ')} }\n`)
+    const entries = await byNetlink.affinity()
+    assert.deepEqual(entries.map((entry) => `${entry.family} ${entry.key} ${entry.target}`).sort(), [
+      `ip ${key(1)} 10.244.1.2 . 8080`,
+      `ip ${key(2)} 10.244.1.2 . 8080`,
+      `ip ${key(3)} 10.244.1.2 . 8080`,
+    ])
+    assert.match(entries[0]?.lifetime ?? '', /^timeout 1h expires (1h|59m5\ds\d*ms)$/)
+    await nftIn(netlinkPlace).load(`delete element ip roadstead affinity { ${key(1)} }\n`)
+    await byNetlink.forget(entries.filter((entry) => entry.key !== key(3)))
+    assert.deepEqual(
+      (await byNetlink.affinity()).map((entry) => entry.key),
+      [key(3)],
+    )
+    // A swap of the tables carries them over.
+    await byNetlink.replace(sample)
+    assert.deepEqual(
+      (await byNetlink.affinity()).map((entry) => entry.key),
+      [key(3)],
+    )
+  })
+
+  test('more notifications than fit are noticed as a change', async (t) => {
+    t.after(await use())
+    await byNetlink.replace(nothing)
+    let noticed = 0
+    const stop = inside(netlinkPlace, () => byNetlink.watch?.(() => noticed++))
+    t.after(() => stop?.())
+    const [flood] = floods(20_000)
+    const items = [...flood].map(([id, value]) => `${id.slice('ip ep '.length)} : ${value}`)
+    const text = `table ip other {
+  map m { typeof ip daddr . meta l4proto . th dport . numgen random mod 2 : ip daddr . th dport; }
+}
+add element ip other m { ${items.join(', ')} }
+`
+    // Another table, so that only the loss can tell; this thread reads nothing while nft runs.
+    for (let round = 0; round < 2; round++) {
+      for (const input of [text, 'delete table ip other\n']) {
+        const { status, stderr } = inside(netlinkPlace, () => spawnSync(program, ['-f', '-'], { input }))
+        assert.equal(status, 0, stderr.toString())
+      }
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    assert.ok(noticed > 0)
+  })
+
+  test('killed in the middle of writing, it leaves what was or what should be, nothing between', async (t) => {
+    t.after(await use())
+    await byNetlink.remove()
+    await byNetlink.replace(nothing)
+    const texts = floods().map((flood) => JSON.stringify(sorted(flood)))
+    const main = fileURLToPath(new URL('flood-main.ts', import.meta.url))
+    const seen = new Set<number>()
+    for (let round = 0; round < 8; round++) {
+      const child = spawnIn(netlinkPlace, [process.execPath, main], { stdio: ['ignore', 'pipe', 'inherit'] })
+      const ended = exitOf(child)
+      await new Promise((resolve) => child.stdout?.once('data', resolve))
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 600))
+      child.kill('SIGKILL')
+      assert.equal((await ended).signal, 'SIGKILL')
+      const which = texts.indexOf(JSON.stringify(sorted(await byNetlink.read())))
+      assert.notEqual(which, -1, `round ${round}`)
+      seen.add(which)
+    }
+    t.diagnostic(`ended at ${[...seen].join(' and ')}`)
+  })
 })
+
+/** Elements of all maps in few places, so that a sequence of such sets adds, replaces and removes; ranges never overlap. */
+const elementSets = fc
+  .array(
+    fc
+      .tuple(
+        fc.constantFrom('ip', 'ip6'),
+        fc.nat(5),
+        fc.constantFrom('tcp', 'udp', 'sctp'),
+        fc.constantFrom(53, 80, 65_535),
+        fc.nat(4),
+      )
+      .chain(([family, host, protocol, port, number]) => {
+        const v4 = family === 'ip'
+        const address = v4 ? `10.96.${host}.${host}` : host === 0 ? 'fd00:96::' : `fd00:96::${host}:0:1`
+        const pod = v4 ? `10.244.1.${number}` : `fd00:244::${number + 1}`
+        const front = `${address} . ${protocol} . ${port}`
+        const range =
+          (v4 ? ['192.0.2.0/25', '198.51.100.7', '203.0.113.128/30'] : ['2001:db8::/33', 'fd01::7'])[number % 2] ?? ''
+        const count = [1, 2, 3, 64, 70][number] ?? 1
+        return fc.constantFrom<[string, string]>(
+          [`${family} svc ${front}`, `goto ${v4 ? 'n' : 's'}${count}`],
+          [`${family} svc ${front}`, 'drop'],
+          [`${family} svc-local ${front}`, `goto ${v4 ? 'l' : 'r'}${number + 1}`],
+          [`${family} ep ${front} . ${number}`, `${pod} . ${port}`],
+          [`${family} ep-local ${front} . ${number}`, `${pod} . 8080`],
+          [`${family} cluster-ips ${address}`, ''],
+          [`${family} frontends ${front}`, ''],
+          [`${family} masq ${front}`, ''],
+          [`${family} local-vips ${front}`, ''],
+          [`${family} hairpin ${pod} . ${pod}`, ''],
+          [`${family} no-ep ${front}`, 'goto reject-it'],
+          [`${family} fw-vips ${front}`, ''],
+          [`${family} fw-allow ${front} . ${range}`, ''],
+          [`${family} health-ports ${30_000 + number}`, address],
+          [`ip learn 10.96.${host}.${host} . ${protocol} . ${port}`, `goto t${[1, 60, 10_800, 86_400, 7][number]}`],
+        )
+      }),
+    { minLength: 0, maxLength: 120 },
+  )
+  .map((elements) => new Map(elements))
 
 function sorted(elements: ElementSet | undefined): unknown {
   return elements && [...elements].sort(([a], [b]) => (a < b ? -1 : 1))

@@ -69,8 +69,10 @@ const MSG_TRUNC_DONTWAIT = 0x20 | 0x40
 
 /** A batch is one datagram: some 100 bytes an element. Memory is used only while one is being sent. */
 const sendBytes = 128 * 1024 * 1024
-/** Notifications and acknowledgements that wait for us. */
-const receiveBytes = 8 * 1024 * 1024
+/** Acknowledgements that wait for us: one for each message of a batch. */
+const answerBytes = 8 * 1024 * 1024
+/** Notifications that wait for us. When others write a lot, reading it all would cost more than the one look that follows a loss. */
+const notificationBytes = 1024 * 1024
 /** The kernel fills at most 32 KiB of a dump at once. */
 const datagramBytes = 64 * 1024
 /** Ignored by every process that does not ask for it, so one that comes too late does no harm; nothing else in Node uses it. */
@@ -91,7 +93,7 @@ export async function loadNetlink(): Promise<Netlink> {
     })
   }
   return {
-    open: () => openSocket(calls),
+    open: () => openSocket(calls, answerBytes),
     subscribe: (subscription) => openSubscription(calls, subscription),
   }
 }
@@ -134,7 +136,7 @@ async function loadCalls(): Promise<Calls> {
   }
 }
 
-function openSocket(calls: Calls): NetlinkSocket & { fd: number } {
+function openSocket(calls: Calls, receiveBytes: number): NetlinkSocket & { fd: number } {
   const fd = calls.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_NETFILTER)
   if (fd < 0) throw new NetlinkFailure('socket', calls.errno())
   let open = true
@@ -185,7 +187,7 @@ function openSocket(calls: Calls): NetlinkSocket & { fd: number } {
 }
 
 function openSubscription(calls: Calls, { group, except, onReadable }: Subscription): NetlinkSocket {
-  const socket = openSocket(calls)
+  const socket = openSocket(calls, notificationBytes)
   const { fd } = socket
   const check = (what: string, result: number) => {
     if (result >= 0) return
