@@ -5,6 +5,7 @@
 import {
   AuthorizeSecurityGroupIngressCommand,
   DeleteSecurityGroupCommand,
+  DescribeSubnetsCommand,
   type IpPermission,
 } from '@aws-sdk/client-ec2'
 import {
@@ -40,6 +41,17 @@ export const capabilities: readonly Capability[] = [
     async deviation({ balancer }) {
       const { LoadBalancerArn = '' } = await balancer()
       return LoadBalancerArn.includes(':loadbalancer/net/') ? undefined : LoadBalancerArn
+    },
+  },
+  {
+    name: 'IPv6 ranges of subnets',
+    aws: 'each is `associated`',
+    repairedBy: 'subnets',
+    async deviation({ ec2 }) {
+      const Filters = [{ Name: 'tag:kubernetes.io/cluster/probe', Values: ['owned'] }]
+      const { Subnets = [] } = await ec2.send(new DescribeSubnetsCommand({ Filters }))
+      const states = Subnets.map((one) => one.Ipv6CidrBlockAssociationSet?.[0]?.Ipv6CidrBlockState?.State ?? 'none')
+      return states.every((state) => state === 'associated') ? undefined : states.join(', ')
     },
   },
   {

@@ -43,7 +43,7 @@ export interface Laboratory {
 
 /** Errors: the service does not answer, or not as AWS at all. */
 export async function openLaboratory(url: string): Promise<Laboratory> {
-  const { vpcId, subnetIds, instances, region } = await seed(url, { clusterId: 'probe', nodes: 1 })
+  const { vpcId, subnetIds, instances, region } = await seed(url, { clusterId: 'probe', nodes: 1, ipv6: true })
   const sdk = clients(url, region)
   const { elbv2, ec2 } = sdk
   const remove: (() => Promise<unknown>)[] = []

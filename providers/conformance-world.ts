@@ -29,6 +29,10 @@ export interface World {
   providerId(node: string): string
   /** Parameters with which `lower` answers fragments; for clouds that have shared documents. */
   documentParameters?: Readonly<Record<string, string>>
+  /** Writes when one node goes and another comes, for the Service of specOf; 1 where nothing is said. */
+  nodeChangeWrites?: number
+  /** An edit of the Service of specOf that a held cloud makes pending; by default another node, policy and health check. */
+  pendingEdit?: SpecChanges
   /** A new provider on the same cloud, as after a restart of the process; an interruption is over. */
   restart(): Promise<Provider>
   /** After `calls` more mutations the connection is dead; the last of them was done without an answer, or was not done. */

@@ -178,12 +178,12 @@ function updates(check: Check): void {
     })
   }
 
-  check('a node change is one write', async (world) => {
+  check('a node change is as few writes as the cloud can take, and makes or deletes nothing', async (world) => {
     await converge(world, specOf(world))
     const steps = await converge(world, specOf(world, { nodes: ['node-2', 'node-3'] }))
     assert.deepEqual(
       steps.map(({ verb }) => verb),
-      ['update'],
+      Array.from({ length: world.nodeChangeWrites ?? 1 }, () => 'update'),
     )
   })
 
@@ -330,10 +330,12 @@ function troubles(check: Check): void {
     await converge(world, specOf(world))
     const before = await published(world.provider)
     world.hold()
-    await pass(
-      world.provider,
-      specOf(world, { nodes: ['node-1', 'node-2', 'node-3'], ...edits['the policy and its health check'] }),
-    )
+    const usual = { nodes: ['node-1', 'node-2', 'node-3'], ...edits['the policy and its health check'] }
+    // What a replacement makes superfluous goes after a later look has shown that it may, as the operator does it.
+    const edit = async (step: Step) => {
+      if (step.verb !== 'delete') await world.provider.execute(step, signal())
+    }
+    await pass(world.provider, specOf(world, world.pendingEdit ?? usual), owner, edit)
     const observed = await world.provider.observe(owner, signal())
     assert.ok(observed.some(({ state }) => state === 'pending'))
     assert.deepEqual(world.provider.addresses(observed), before)

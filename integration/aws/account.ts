@@ -25,6 +25,8 @@ import { inventoryOf } from './inventory.ts'
 export interface AccountOptions {
   /** Instances in the account; default 3. */
   machines?: number
+  /** IPv6 ranges in the VPC and its subnets; default false. */
+  ipv6?: boolean
   settings?: SettingsChange
 }
 
@@ -72,11 +74,11 @@ export function sharedEmulator(): () => Promise<Emulator> {
 /** A fresh account on a running emulator; what an earlier one left there is wiped where the emulator can. */
 export async function startAccount(
   emulator: Emulator,
-  { machines = 3, settings }: AccountOptions = {},
+  { machines = 3, ipv6 = false, settings }: AccountOptions = {},
 ): Promise<Account> {
   if (emulator.kind === 'moto') await fetch(`${emulator.url}/moto-api/reset`, { method: 'POST' })
   const proxy = await startFaultProxy({ upstream: emulator.url, ...(settings === undefined ? {} : { settings }) })
-  const { vpcId, nodeGroupId, instances } = await seed(proxy.quietUrl, { nodes: machines })
+  const { vpcId, nodeGroupId, instances } = await seed(proxy.quietUrl, { nodes: machines, ipv6 })
   Object.assign(process.env, credentials)
   const cloud = await createSdkCloud({ endpoint: proxy.quietUrl, region: testRegion })
   let forgotten = 0

@@ -10,7 +10,7 @@ import type { KeyValue } from '../../providers/aws/elbv2.ts'
 import { createAwsProvider } from '../../providers/aws/provider.ts'
 import { createSdkCloud } from '../../providers/aws/sdk.ts'
 import { keyOfTags } from '../../providers/aws/tags.ts'
-import { squat } from '../../providers/aws/world.ts'
+import { awsTraits, squat } from '../../providers/aws/world.ts'
 import type { Mutation, World } from '../../providers/conformance-world.ts'
 import type { Provider, TargetNode } from '../../providers/contract.ts'
 import { startAccount } from './account.ts'
@@ -21,7 +21,7 @@ const machines = 20
 const never = new AbortController().signal
 
 export async function httpWorld(emulator: Emulator): Promise<World> {
-  const account = await startAccount(emulator, { machines })
+  const account = await startAccount(emulator, { machines, ipv6: true })
   const empty = (await account.inventory()).lines
   const log: Log = { mutations: [], keys: new Map() }
   const nodes = new Map<string, TargetNode>()
@@ -36,6 +36,7 @@ export async function httpWorld(emulator: Emulator): Promise<World> {
   let provider = await create()
   let ends: (() => void)[] = []
   return {
+    ...awsTraits,
     get provider() {
       return provider
     },

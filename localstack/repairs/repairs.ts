@@ -8,6 +8,7 @@ import { listeners } from './listeners.ts'
 import { loadBalancers } from './load-balancers.ts'
 import { securityGroups } from './security-groups.ts'
 import { emptyState, type RepairContext } from './state.ts'
+import { subnets } from './subnets.ts'
 import { tags } from './tags.ts'
 import { targetGroups } from './target-groups.ts'
 import { targets } from './targets.ts'
@@ -20,6 +21,7 @@ const table = {
   listeners,
   attributes,
   'security-groups': securityGroups,
+  subnets: () => subnets,
   // Innermost, and always together: the others see AWS's names and rely on the books.
   'arn-form': () => arnForm,
 } satisfies Record<string, (context: RepairContext) => Layer>

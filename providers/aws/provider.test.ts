@@ -5,9 +5,9 @@ import * as fc from 'fast-check'
 import { conformance } from '../conformance.ts'
 import { asMutation, converge, describeStep, healthCheck, owner, pass, specOf } from '../conformance-world.ts'
 import type { LoadBalancerSpec } from '../contract.ts'
-import { awsSkips, fakeAwsWorld } from './world.ts'
+import { fakeAwsWorld } from './world.ts'
 
-conformance('aws', { start: fakeAwsWorld, skip: awsSkips, fewestNodes: 1 })
+conformance('aws', { start: fakeAwsWorld, fewestNodes: 1 })
 
 const certificate = (name: string) => `arn:aws:acm:eu-central-1:111122223333:certificate/${name}`
 

@@ -18,15 +18,13 @@ import { keyOfTags } from './tags.ts'
 const callMs = 10
 const settleMs = 900_000
 
-/** What of the suite cannot hold for a Network Load Balancer, wherever it is emulated. */
-export const awsSkips = {
-  'a node change is one write':
-    'an NLB has a target group per port, and registering and deregistering are two calls; simulation-moments.test.ts watches that healthy targets never become fewer',
-  'a document holds every fragment in any order, is found, and goes with the last':
-    'what stands in the document is read from the target groups that use it, which this test does not make; provider.test.ts does',
-  'a change that is pending does not take the address away':
-    'nothing of a running NLB is pending while targets come and checks change; the update tests hold the address after settling',
-} as const
+/** What is particular to Network Load Balancers, wherever they are emulated. */
+export const awsTraits: Pick<World, 'nodeChangeWrites' | 'pendingEdit'> = {
+  // Three ports have a target group each; registering is one call, deregistering another.
+  nodeChangeWrites: 6,
+  // Targets and checks of a running load balancer change at once: what is pending is its replacement.
+  pendingEdit: { scheme: 'internal' },
+}
 
 export interface AwsWorld extends World {
   readonly aws: FakeAws
@@ -53,6 +51,7 @@ export function fakeAwsWorld(options: FakeAwsOptions = {}): AwsWorld {
   }
 
   return {
+    ...awsTraits,
     aws,
     base,
     get provider() {
