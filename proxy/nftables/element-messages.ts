@@ -2,7 +2,7 @@
  * Elements as nf_tables messages and back: one datagram is one transaction over both families. Only elements are ever written this way,
  * never tables, chains or rules (nft would not be able to list them). Pure. Numbers: linux/netfilter/nf_tables.h.
  */
-import type { Family } from '../addresses.ts'
+import { type Family, families } from '../addresses.ts'
 import type { Change, ElementId, ElementSet, MapName } from '../elements.ts'
 import {
   type Acknowledgement,
@@ -221,7 +221,7 @@ export function refusedStep(datagram: Buffer, { sequence, offset }: Acknowledgem
     datagram,
     (message) => {
       if (message.sequence !== sequence || message.type >> 8 !== subsystem) return
-      const family: Family = message.family === protocolFamily.ip ? 'ip' : 'ip6'
+      const family = familyOf(message) ?? 'ip'
       const set = setOf(message)
       const verb = message.type === messageType(command.newElements) ? 'add' : 'delete'
       step = `${verb} ${family} ${set}`
@@ -236,6 +236,11 @@ export function refusedStep(datagram: Buffer, { sequence, offset }: Acknowledgem
     () => {},
   )
   return step
+}
+
+/** Undefined for the families where we have no table. */
+export function familyOf(message: Message): Family | undefined {
+  return families.find((family) => protocolFamily[family] === message.family)
 }
 
 /** Table that a message is about: in all of them but those of the generation it is the first attribute. */

@@ -16,6 +16,7 @@ import {
   command,
   elementReader,
   elementsRequest,
+  familyOf,
   messageType,
   refusedStep,
   type SetName,
@@ -205,7 +206,7 @@ function foreignChangeIn(subscription: NetlinkSocket, isOurs: (portId: number) =
         datagram,
         (message) => {
           if (message.type >> 8 !== subsystem || message.type === messageType(command.newGeneration)) return
-          if (isOurs(message.portId) || tableOf(message) !== tableName) return
+          if (isOurs(message.portId) || familyOf(message) === undefined || tableOf(message) !== tableName) return
           const isElement =
             message.type === messageType(command.newElements) || message.type === messageType(command.deleteElements)
           if (isElement && setOf(message) === 'affinity') return
