@@ -5,8 +5,8 @@
 import {
   type AttributeRules,
   listenerAttributes,
-  loadBalancerAttributes,
-  targetGroupAttributes,
+  loadBalancerAttributesOf,
+  targetGroupAttributesOf,
 } from '../../providers/aws/fake/attributes.ts'
 import { type Answer, refuse } from '../answer.ts'
 import { type AwsCall, structures } from '../aws-call.ts'
@@ -47,15 +47,16 @@ export function attributes({ state }: RepairContext): Layer {
 
 function loadBalancerOf(state: CloudState, { parameters }: AwsCall): Owner {
   const arn = parameters.get('LoadBalancerArn') ?? ''
-  if (!state.loadBalancers.has(arn)) refuse('LoadBalancerNotFound', `Load balancer '${arn}' not found`)
-  return { arn, what: 'Load balancer', rules: loadBalancerAttributes }
+  const scheme = state.loadBalancers.get(arn)?.scheme
+  if (scheme === undefined) return refuse('LoadBalancerNotFound', `Load balancer '${arn}' not found`)
+  return { arn, what: 'Load balancer', rules: loadBalancerAttributesOf(scheme) }
 }
 
 function targetGroupOf(state: CloudState, { parameters }: AwsCall): Owner {
   const arn = parameters.get('TargetGroupArn') ?? ''
   const protocol = state.targetGroups.get(arn)?.protocol
   if (protocol === undefined) return refuse('TargetGroupNotFound', 'One or more target groups not found')
-  return { arn, what: 'Target group', rules: targetGroupAttributes, protocol }
+  return { arn, what: 'Target group', rules: targetGroupAttributesOf(protocol), protocol }
 }
 
 function listenerOf(state: CloudState, { parameters }: AwsCall): Owner {

@@ -112,7 +112,7 @@ function loadBalancer(
   const scheme = spec.scheme === 'public' ? 'internet-facing' : 'internal'
   const { allocationIds = [], privateIpv4Addresses = [], ipv6Addresses = [], privateLinkRules } = parameters
   const addresses = [[...allocationIds], [...privateIpv4Addresses], [...ipv6Addresses]]
-  const attributes = beyondDefaults('load-balancer', loadBalancerAttributes(parameters))
+  const attributes = beyondDefaults('load-balancer', loadBalancerAttributes(parameters), { scheme })
   // Reading the tags of every listener would cost a call each: they are those of the load balancer, the mark of attributes included.
   const marked = [
     attributes,
@@ -169,7 +169,9 @@ function targetGroup(
 ): TargetGroupResource {
   const { owner } = spec
   const key = keys.targetGroup(group.port)
-  const attributes = beyondDefaults('target-group', targetGroupAttributes(spec, parameters, group))
+  const attributes = beyondDefaults('target-group', targetGroupAttributes(spec, parameters, group), {
+    protocol: group.targetProtocol,
+  })
   return {
     kind: 'target-group',
     key,

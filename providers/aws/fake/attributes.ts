@@ -10,7 +10,7 @@ export interface AttributeRule {
 
 export type AttributeRules = Readonly<Record<string, AttributeRule>>
 
-export const loadBalancerAttributes: AttributeRules = {
+const loadBalancerAttributes: AttributeRules = {
   'access_logs.s3.enabled': { default: 'false', accepts: boolean },
   'access_logs.s3.bucket': { default: '', accepts: matches(/^[a-z0-9.-]{0,63}$/) },
   'access_logs.s3.prefix': { default: '', accepts: matches(/^(?!AWSLogs)[^ ]*$/) },
@@ -25,7 +25,7 @@ export const loadBalancerAttributes: AttributeRules = {
   'zonal_shift.config.enabled': { default: 'false', accepts: boolean },
 }
 
-export const targetGroupAttributes: AttributeRules = {
+const targetGroupAttributes: AttributeRules = {
   'deregistration_delay.connection_termination.enabled': { default: 'false', accepts: boolean },
   'deregistration_delay.timeout_seconds': { default: '300', accepts: numbers(0, 3600) },
   'load_balancing.cross_zone.enabled': {
@@ -54,6 +54,21 @@ export const targetGroupAttributes: AttributeRules = {
   },
   'target_health_state.unhealthy.connection_termination.enabled': { default: 'true', accepts: boolean },
   'target_health_state.unhealthy.draining_interval_seconds': { default: '0', accepts: numbers(0, 360_000) },
+}
+
+export function loadBalancerAttributesOf(scheme: string): AttributeRules {
+  const deny = { default: String(scheme === 'internal'), accepts: boolean }
+  return { ...loadBalancerAttributes, 'ipv6.deny_all_igw_traffic': deny }
+}
+
+/** Of UDP and TCP_UDP, connections to removed targets end by default, and those to unhealthy ones cannot be ended. */
+export function targetGroupAttributesOf(protocol: string): AttributeRules {
+  if (!protocol.includes('UDP')) return targetGroupAttributes
+  return {
+    ...targetGroupAttributes,
+    'deregistration_delay.connection_termination.enabled': { default: 'true', accepts: boolean },
+    'target_health_state.unhealthy.connection_termination.enabled': { default: 'false', accepts: matches(/^false$/) },
+  }
 }
 
 /** Of TCP listeners; others have none. */

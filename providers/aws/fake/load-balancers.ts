@@ -5,7 +5,7 @@
 import type { LoadBalancer } from '../elbv2.ts'
 import type { Account, LoadBalancerState, Sync } from './account.ts'
 import { elbLag, pairs } from './account.ts'
-import { defaultsOf, loadBalancerAttributes, modified } from './attributes.ts'
+import { defaultsOf, loadBalancerAttributesOf, modified } from './attributes.ts'
 import { checkStack } from './dual-stack.ts'
 import { letGo } from './links.ts'
 import { checkName, namedOnes, standing } from './named.ts'
@@ -45,7 +45,7 @@ export function loadBalancerActions(account: Account): Actions {
     createLoadBalancer: (input) => create(account, input),
     modifyLoadBalancerAttributes({ loadBalancerArn, attributes }) {
       const before = at(loadBalancerArn)
-      const after = modified(loadBalancerAttributes, before.attributes, attributes)
+      const after = modified(loadBalancerAttributesOf(before.scheme), before.attributes, attributes)
       demand(
         after['access_logs.s3.enabled'] === 'false' || after['access_logs.s3.bucket'] !== '',
         'InvalidConfigurationRequest',
@@ -134,7 +134,7 @@ function create(account: Account, input: Parameters<Actions['createLoadBalancer'
     vpcId,
     securityGroups: [...securityGroups],
     enforcePrivateLink: securityGroups.length > 0 ? 'on' : undefined,
-    attributes: defaultsOf(loadBalancerAttributes),
+    attributes: defaultsOf(loadBalancerAttributesOf(scheme)),
     tags,
     capacity: { units: 0, changedAt: -Infinity, decreasedAt: [] },
     createdAt: account.now(),

@@ -3,7 +3,7 @@ import type { HealthCheckFields, TargetGroup } from '../elbv2.ts'
 import type { JsonObject } from '../../contract.ts'
 import type { Account, Sync, TargetGroupState } from './account.ts'
 import { elbLag, pairs, targetKey } from './account.ts'
-import { defaultsOf, modified, targetGroupAttributes } from './attributes.ts'
+import { defaultsOf, modified, targetGroupAttributesOf } from './attributes.ts'
 import { isHeld, loadBalancersOf } from './links.ts'
 import { checkName, namedOnes, standing } from './named.ts'
 import { page } from './paging.ts'
@@ -67,7 +67,7 @@ export function targetGroupActions(account: Account): Actions {
     describeTargetGroupAttributes: ({ targetGroupArn }) => ({ attributes: pairs(at(targetGroupArn).attributes) }),
     modifyTargetGroupAttributes({ targetGroupArn, attributes }) {
       const before = at(targetGroupArn)
-      const after = modified(targetGroupAttributes, before.attributes, attributes)
+      const after = modified(targetGroupAttributesOf(before.protocol), before.attributes, attributes)
       const isUdp = before.protocol === 'UDP' || before.protocol === 'TCP_UDP'
       demand(
         !isUdp || after['preserve_client_ip.enabled'] === 'true',
@@ -94,7 +94,7 @@ function create(account: Account, input: Parameters<Actions['createTargetGroup']
     ...settings,
     arn: `arn:aws:elasticloadbalancing:${region}:${account.id}:targetgroup/${name}/${account.newId(16)}`,
     name,
-    attributes: defaultsOf(targetGroupAttributes),
+    attributes: defaultsOf(targetGroupAttributesOf(protocol)),
     usedSince: undefined,
     unusedSince: undefined,
   }
