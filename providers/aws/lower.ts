@@ -150,6 +150,7 @@ function loadBalancer(
         attributes: all,
         early: parameters.earlyAddress ?? false,
         sourceNatPrefixes,
+        subnets: parameters.subnets ?? [],
         capacityUnits: parameters.capacityUnits ?? 0,
       }),
     },

@@ -19,7 +19,7 @@ import type {
   TargetGroupResource,
 } from './resources.ts'
 import { asSeen } from './security-group-wishes.ts'
-import { sourceNatTag, tagChanges, tagsPerResource } from './tags.ts'
+import { sourceNatTag, subnetsTag, tagChanges, tagsPerResource } from './tags.ts'
 import { instanceOf, recordedIds, recordTags } from './target-record.ts'
 
 export function refine(steps: readonly Step[], nodeRuleCap: number): Step[] {
@@ -169,15 +169,15 @@ function balancerChanges(walk: Walk, from: LoadBalancerResource, to: LoadBalance
   const restacked = seen.ipAddressType !== want.ipAddressType
   if (restacked && want.ipAddressType === 'dualstack') walk.become({ ipAddressType: want.ipAddressType })
   const subnets = from.observed?.subnetIds ?? want.subnets
-  // Subnets given by Name tag are looked up at creation only: what they mean is known by then.
+  // What names mean, and what is discovered where none are given, is looked up when the wish changes: its mark is the load balancer's tag.
   const byId = want.subnets.length > 0 && want.subnets.every((subnet) => subnet.startsWith('subnet-'))
-  const moved = byId && !sameItems(subnets, want.subnets)
+  const moved = byId ? !sameItems(subnets, want.subnets) : seen.tags[subnetsTag] !== want.tags[subnetsTag]
   if (moved || seen.sourceNat !== want.sourceNat || prefixesDiffer(seen, want)) {
     // Addresses and prefixes go by the place of their subnet: as the user named them, else by zone.
     const byZone = from.observed?.mappings?.map(({ subnetId }) => subnetId) ?? subnets
     const { sourceNat, sourceNatPrefixes, allocationIds, privateIpv4Addresses, ipv6Addresses } = want
     walk.become({
-      subnets: want.subnets.length > 0 ? want.subnets : byZone,
+      subnets: want.subnets.length > 0 || moved ? want.subnets : byZone,
       sourceNat,
       sourceNatPrefixes,
       allocationIds,

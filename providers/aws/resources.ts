@@ -43,7 +43,7 @@ export type LoadBalancerResource = Kind<
   {
     scheme: 'internet-facing' | 'internal'
     ipAddressType: 'ipv4' | 'dualstack'
-    /** Subnet ids or Name tags as the user gave them; empty: discovered at creation, and later left as they stand. */
+    /** Subnet ids or Name tags as the user gave them; empty: discovered, at creation or when a wish was taken back, and later left as they stand. */
     subnets: readonly string[]
     /** One per subnet, in the order of `subnets` (or of the zones); all of them are part of the name's digest and used at creation only. */
     allocationIds: readonly string[]

@@ -3,7 +3,7 @@
  * changed. The IAM policies bind mutations to the value of the cluster tag.
  */
 import type { DocumentKey, Owner } from '../contract.ts'
-import { keyDigest } from './names.ts'
+import { digest, keyDigest } from './names.ts'
 import type { Attributes, Tags } from './resources.ts'
 import { isRecordTag } from './target-record.ts'
 
@@ -21,6 +21,8 @@ export const attributesTag = 'roadstead.dev/attributes'
 export const protectedMark = 'set protected'
 /** Prefixes for source NAT that the user gave: without it AWS has chosen those that stand. */
 export const sourceNatTag = 'roadstead.dev/source-nat-prefixes'
+/** Digest of the subnets that were asked for; without it they were discovered. */
+export const subnetsTag = 'roadstead.dev/subnets'
 /** Units of capacity on load balancers that have or had them reserved: only those are asked for it. */
 export const capacityTag = 'roadstead.dev/capacity-units'
 /** On load balancers whose address is published before targets and listeners stand. */
@@ -41,13 +43,14 @@ export interface MarkOptions {
   attributes?: Attributes | undefined
   early?: boolean
   sourceNatPrefixes?: readonly string[]
+  subnets?: readonly string[]
   capacityUnits?: number
 }
 
 export function ownerTags(
   owner: Owner,
   key: string,
-  { extra = {}, attributes, early, sourceNatPrefixes = [], capacityUnits = 0 }: MarkOptions = {},
+  { extra = {}, attributes, early, sourceNatPrefixes = [], subnets = [], capacityUnits = 0 }: MarkOptions = {},
 ): Tags {
   const names = Object.keys(extra).sort()
   return {
@@ -62,6 +65,7 @@ export function ownerTags(
       : {}),
     ...(early ? { [earlyTag]: 'true' } : {}),
     ...(capacityUnits > 0 ? { [capacityTag]: String(capacityUnits) } : {}),
+    ...(subnets.length > 0 ? { [subnetsTag]: digest([...subnets]) } : {}),
     ...(sourceNatPrefixes.length > 0 ? { [sourceNatTag]: sourceNatPrefixes.join(' ') } : {}),
   }
 }
@@ -96,7 +100,16 @@ export function keyOfTags(tags: Tags): string | undefined {
 /** What to put on and what to take off so that the wanted tags stand; tags of others stay. */
 export function tagChanges(wanted: Tags, seen: Tags): { put: Tags; remove: string[] } {
   const put = Object.fromEntries(Object.entries(wanted).filter(([key, value]) => seen[key] !== value))
-  const asked = [extraTag, attributesTag, earlyTag, sourceNatTag, capacityTag, deleteDrainTag, drainingSinceTag]
+  const asked = [
+    extraTag,
+    attributesTag,
+    earlyTag,
+    sourceNatTag,
+    subnetsTag,
+    capacityTag,
+    deleteDrainTag,
+    drainingSinceTag,
+  ]
   const digests = new Set((seen[extraTag] ?? '').match(/.{5}/g))
   const extra = Object.keys(seen).filter((key) => digests.has(keyDigest(key)) || isRecordTag(key))
   const ours = [...extra, ...asked]

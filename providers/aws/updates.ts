@@ -7,7 +7,7 @@ import type { Executed } from '../contract.ts'
 import { groupIds, missing } from './standing.ts'
 import { healthCheckFields } from './health-checks.ts'
 import type { Tools } from './standing.ts'
-import type { IpPermission } from './ec2.ts'
+import type { IpPermission, Subnet } from './ec2.ts'
 import type { SubnetMapping } from './elbv2.ts'
 import { rulesHeld, withoutRules, withRules } from './permissions.ts'
 import { targetOf } from './inventory/health.ts'
@@ -125,10 +125,18 @@ export async function updateLoadBalancer(
   const renatted = from.sourceNat !== to.sourceNat || !sameItems(from.sourceNatPrefixes, to.sourceNatPrefixes)
   if (moved || renatted) {
     const enablePrefixForIpv6SourceNat = to.sourceNat ? ('on' as const) : ('off' as const)
+    const standing = observed?.mappings ?? []
+    const subnets = moved ? await subnetsOf(tools, target, signal) : undefined
+    const subnetMappings = mappings(target, subnets?.map(({ subnetId }) => subnetId) ?? to.subnets, standing)
+    for (const way of subnets ? await wayTo(tools, target, standing, subnets, signal) : []) {
+      const there = [...standing, ...subnetMappings]
+      const onTheWay = way.flatMap((id) => there.find(({ subnetId }) => subnetId === id) ?? [])
+      await cloud.setSubnets({ loadBalancerArn, subnetMappings: onTheWay }, signal)
+    }
     await cloud.setSubnets(
       {
         loadBalancerArn,
-        subnetMappings: await mappings(tools, target, observed?.mappings ?? [], signal),
+        subnetMappings,
         ...(renatted ? { enablePrefixForIpv6SourceNat } : {}),
       },
       signal,
@@ -156,19 +164,22 @@ export async function updateLoadBalancer(
   if (attributes.length > 0) await cloud.modifyLoadBalancerAttributes({ loadBalancerArn, attributes }, signal)
 }
 
-/** Every subnet of the load balancer: one that it is in keeps its addresses, a new one gets those given for its place. */
-async function mappings(
+/** The subnets that are asked for by id or name, or, where none are, those that a new load balancer would get. Throws CloudError. */
+function subnetsOf(
   { discovery }: Tools,
-  { mutable: to }: LoadBalancerResource,
-  standing: NonNullable<NonNullable<LoadBalancerResource['observed']>['mappings']>,
+  { mutable: { scheme, ipAddressType, subnets } }: LoadBalancerResource,
   signal: AbortSignal,
-): Promise<SubnetMapping[]> {
-  const { scheme, subnets: named, sourceNat, sourceNatPrefixes } = to
-  const dualStack = to.ipAddressType === 'dualstack'
-  const byName = named.some((subnet) => !subnet.startsWith('subnet-'))
-  const ids = byName
-    ? (await discovery.subnets({ scheme, dualStack, named }, signal)).map(({ subnetId }) => subnetId)
-    : named
+): Promise<readonly Subnet[]> {
+  return discovery.subnets({ scheme, dualStack: ipAddressType === 'dualstack', named: subnets }, signal)
+}
+
+/** Every subnet of the load balancer: one that it is in keeps its addresses, a new one gets those given for its place. */
+function mappings(
+  { mutable: to }: LoadBalancerResource,
+  ids: readonly string[],
+  standing: NonNullable<NonNullable<LoadBalancerResource['observed']>['mappings']>,
+): SubnetMapping[] {
+  const { sourceNat, sourceNatPrefixes } = to
   return (ids.length > 0 ? ids : standing.map(({ subnetId }) => subnetId)).map((subnetId, index) => {
     const held = standing.find((mapping) => mapping.subnetId === subnetId)
     const given = {
@@ -182,6 +193,32 @@ async function mappings(
       ...(sourceNat ? { sourceNatIpv6Prefix: sourceNatPrefixes[index] ?? 'auto_assigned' } : {}),
     }
   })
+}
+
+/**
+ * AWS exchanges no subnet for another one of its zone: the zone is given up first, and there has to be another one meanwhile. The sets of
+ * subnets to go through before the wanted one. Throws CloudError.
+ */
+async function wayTo(
+  { discovery }: Tools,
+  { mutable: { scheme } }: LoadBalancerResource,
+  standing: readonly { readonly subnetId: string }[],
+  wanted: readonly Subnet[],
+  signal: AbortSignal,
+): Promise<string[][]> {
+  const now = standing.map(({ subnetId }) => subnetId)
+  const zones = await discovery.subnets({ scheme, dualStack: false, named: now }, signal)
+  const isExchanged = ({ availabilityZone, subnetId }: Subnet) =>
+    wanted.some((subnet) => subnet.availabilityZone === availabilityZone && subnet.subnetId !== subnetId)
+  const [first, ...more] = zones.filter(isExchanged)
+  if (first === undefined) return []
+  const staying = zones.filter((zone) => !isExchanged(zone)).map(({ subnetId }) => subnetId)
+  if (staying.length > 0) return [staying]
+  const others = wanted.filter(({ availabilityZone }) => availabilityZone !== first.availabilityZone)
+  const next = others.map(({ subnetId }) => subnetId)
+  if (next.length > 0) return [...(more.length > 0 ? [[first.subnetId]] : []), [first.subnetId, ...next], next]
+  const message = `AWS cannot exchange the only subnet of a load balancer, ${first.subnetId}, for another one of zone ${first.availabilityZone}; name a subnet of another zone beside it, or take one until the exchange is done`
+  throw new CloudError('invalid', message, { reason: 'SubnetUnsuitable' })
 }
 
 export async function updateTargetGroup(
