@@ -4,8 +4,15 @@
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import {
+  CreateSecurityGroupCommand,
+  DescribeInstancesCommand,
+  ModifyInstanceAttributeCommand,
+  ModifyNetworkInterfaceAttributeCommand,
+} from '@aws-sdk/client-ec2'
 import { loadBalancers } from '../../crds/load-balancer.ts'
 import { nodes } from '../../kube/resources.ts'
+import { clients } from '../../localstack/sdk-clients.ts'
 import type { Account } from './account.ts'
 import { needsEmulator } from './account.ts'
 import { namespace } from './cluster.ts'
@@ -132,6 +139,33 @@ describe('AWS refuses', { skip: needsEmulator() }, () => {
     assert.equal(lines.find((line) => / targets /.test(line))?.split(',').length, account.machines.length)
     const notice = await cluster.reason('web', 'Notice', 'NodeWithoutCloud')
     assert.match(notice.message, /no traffic for node bare: spec\.providerID/)
+  })
+
+  test('a node with several security groups: the others are served, the candidates and the tag are named', async (context) => {
+    const { account, cluster, operator } = await sceneOf(context)
+    const { ec2, ...sdk } = clients(account.proxy.quietUrl)
+    context.after(() => sdk.destroy())
+    const groups: string[] = []
+    for (const GroupName of ['one', 'two']) {
+      const made = await ec2.send(
+        new CreateSecurityGroupCommand({ GroupName, Description: GroupName, VpcId: account.vpcId }),
+      )
+      groups.push(made.GroupId ?? '')
+    }
+    const InstanceId = account.machines[0]?.instanceId ?? ''
+    const { Reservations = [] } = await ec2.send(new DescribeInstancesCommand({ InstanceIds: [InstanceId] }))
+    const NetworkInterfaceId = Reservations[0]?.Instances?.[0]?.NetworkInterfaces?.[0]?.NetworkInterfaceId
+    // AWS does with either what moto does with both.
+    await ec2.send(new ModifyNetworkInterfaceAttributeCommand({ NetworkInterfaceId, Groups: groups }))
+    await ec2.send(new ModifyInstanceAttributeCommand({ InstanceId, Groups: groups }))
+    operator()
+    await cluster.create('web')
+    await cluster.served('web')
+    const notice = await cluster.reason('web', 'Notice', 'NodeSecurityGroupUnknown')
+    assert.match(notice.message, /^no rules for node node-1: .*tag exactly one with kubernetes\.io\/cluster\//)
+    for (const group of groups) assert.ok(notice.message.includes(group), notice.message)
+    assert.equal((await account.nodeGroupPorts()).length, 2)
+    await cluster.reason('web', 'Programmed', 'Programmed')
   })
 
   test('annotations of other controllers: the Service is served, and each is named with its equivalent', async (context) => {
