@@ -297,6 +297,28 @@ describe('writing the rules', () => {
     await sync.stop()
   })
 
+  test('a flip whose time comes while a batch is being written is not forgotten', async () => {
+    const { clock, kernel, sync, put } = setup()
+    const ours: Partial<Service['spec']> = {
+      type: 'LoadBalancer',
+      loadBalancerClass: 'roadstead.dev/local',
+      ports: [{ port: 80, nodePort: 30_080 }],
+    }
+    put('a', { ...ours, externalTrafficPolicy: 'Cluster' })
+    sync.start()
+    await clock.advance(1000)
+    put('a', { ...ours, externalTrafficPolicy: 'Local', healthCheckNodePort: 32_000 })
+    await clock.advance(59_990)
+    const gate = Promise.withResolvers<void>()
+    kernel.gate = gate.promise
+    put('b')
+    await clock.advance(20)
+    gate.resolve()
+    await clock.advance(100)
+    assert.equal(kernel.elements?.get('ip svc-local 172.18.0.11 . tcp . 30080'), 'drop')
+    await sync.stop()
+  })
+
   test('a stop leaves no timer behind and the rules in place', async () => {
     const { clock, kernel, sync, put } = setup()
     put('a')

@@ -73,11 +73,12 @@ export function createSync(options: SyncOptions): Sync {
   let timerAt = Infinity
 
   const wakeAt = (time: number) => {
-    // A timer whose time is over although it did not run: the clock was moved.
-    if (stopped || (time >= timerAt && timerAt > clock.now())) return
+    // A timer whose time is over and that did not run yet: it is about to, or the clock was moved.
+    const overdue = timerAt <= clock.now()
+    if (stopped || (time >= timerAt && !overdue)) return
     cancelTimer()
-    timerAt = time
-    cancelTimer = clock.after(Math.max(0, time - clock.now()), () => {
+    timerAt = overdue ? clock.now() : time
+    cancelTimer = clock.after(Math.max(0, timerAt - clock.now()), () => {
       timerAt = Infinity
       run()
     })
