@@ -2,6 +2,7 @@
  * 100 Services on 50 nodes at 20 ms a call, with what the process itself needs; then a restart, looks at everything, and nodes that come one
  * after the other under AWS's buckets.
  */
+import { availableParallelism, loadavg } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
 import { openScene } from '../../integration/aws/scene.ts'
 import type { Scene } from '../../integration/aws/scene.ts'
@@ -47,6 +48,11 @@ async function create(scene: Scene): Promise<BenchRow[]> {
     { id: 'hundred.calls', value: calls, unit: `calls, ${many} Services x ${clusterNodes} nodes` },
     { id: 'hundred.seconds', value: seconds, unit: 's until all addresses and targets' },
     { id: 'cpu.msPerService', value: cpuMs / many, unit: 'ms of CPU per created Service, start included' },
+    {
+      id: 'cpu.load',
+      value: loadavg()[0] ?? 0,
+      unit: `processes that want one of ${availableParallelism()} processors`,
+    },
     { id: 'cpu.startMs', value: start.cpuMs, unit: 'ms of CPU for the start' },
     { id: 'rss.startMb', value: start.peakMiB, unit: 'MiB resident after the start' },
     { id: 'rss.mb', value: peakMiB, unit: 'MiB resident at most' },

@@ -202,7 +202,7 @@ function targetGroup(owner: Owner, record: TargetGroupRecord, { records, now, lo
       ipAddressType: group.ipAddressType,
       port: group.port,
       healthCheck: healthCheckOf(group),
-      targets: standingTargets(record).sort(),
+      targets: standingTargets(record).map(targetKey).sort(),
       ...(attributes === undefined ? {} : { attributes: attributes.value }),
       tags: tagsOf(record),
     },
@@ -231,10 +231,10 @@ function ownHealth({ health, tags }: TargetGroupRecord) {
   return (health?.value ?? []).filter(({ target }) => recorded?.has(target.id) ?? true)
 }
 
-function standingTargets(record: TargetGroupRecord): string[] {
+function standingTargets(record: TargetGroupRecord) {
   return ownHealth(record)
     .filter(({ targetHealth }) => !isDraining(targetHealth.state))
-    .map(({ target }) => targetKey(target))
+    .map(({ target }) => target)
 }
 
 function isDraining(state: string): boolean {
@@ -326,7 +326,8 @@ export function seenDocument(
 /** Targets that were not read yet are taken to be on the port the group was made with. */
 function portsOf(record: TargetGroupRecord): string[] {
   const { group, health } = record
-  const targets = health === undefined ? [`unread:${group.port}`] : standingTargets(record)
+  const ports = health === undefined ? [group.port] : standingTargets(record).map(({ port }) => port)
+  const targets = [...new Set(ports)].map((port) => `any:${port}`)
   return portsInUse({ mutable: { protocol: group.protocol, targets, healthCheck: healthCheckOf(group) } })
 }
 

@@ -87,8 +87,12 @@ export function createInventory({ cloud, now, lookMs = 300_000 }: InventoryOptio
 
 function ownedBy({ loadBalancers, targetGroups, securityGroups }: Records, owner: Owner): Owned {
   const key = ownerKey(owner)
-  const mine = <R extends Mark>(of: ReadonlyMap<string, R>) =>
-    [...of.values()].filter((record) => record.owner?.uid === owner.uid && ownerKey(record.owner) === key)
+  const mine = <R extends Mark>(of: ReadonlyMap<string, R>) => {
+    const found: R[] = []
+    for (const record of of.values())
+      if (record.owner?.uid === owner.uid && ownerKey(record.owner) === key) found.push(record)
+    return found
+  }
   return {
     loadBalancers: mine(loadBalancers),
     targetGroups: mine(targetGroups),
