@@ -123,12 +123,18 @@ async function round(
       // Interrupted after the end was reached: once more.
       settled = armed.met === before
     }
-    assert.equal(difference(await eye.look(), goal), '', 'the end stays as it is')
+    assert.equal(difference(inAccount(await eye.look()), inAccount(goal)), '', 'the account stays as it is')
+    // On a slow machine an operator that has just started tells of the way it has yet to look.
+    await eye.reaches(goal, 'the end, as it is told')
     action = armed.met
     armed.disarm()
     await cleared(world, scenario, empty)
   })
   return action
+}
+
+function inAccount(lines: readonly string[]): string[] {
+  return lines.filter((line) => !/^(service|object) /.test(line))
 }
 
 async function cleared({ scene, eye }: CrashWorld, scenario: Scenario, empty: readonly string[]): Promise<void> {

@@ -227,6 +227,35 @@ describe('node ports from a pool', () => {
   })
 })
 
+describe('a restart', () => {
+  test('nothing is told anew where the shared document takes seconds to be looked at', async () => {
+    let slow = false
+    const classOf = loadBalancerClass('memory')
+    classOf.spec.clouds = [{ name: 'memory', parameters: { 'shared-document': 'rules' } }]
+    const world = await createWorld({
+      classes: [classOf],
+      wrapProvider: (provider, clock) => ({
+        ...provider,
+        async observe(target, signal) {
+          if (slow && 'document' in target) await new Promise<void>((resolve) => void clock.after(10_000, resolve))
+          return await provider.observe(target, signal)
+        },
+      }),
+    })
+    const operator = world.start()
+    await world.client.create(services, webService('web'))
+    await world.quiet()
+    await operator.stop()
+    slow = true
+    world.writes()
+    const restarted = world.start()
+    await world.clock.advance(60_000)
+    assert.deepEqual(world.writes(), { api: 0, cloud: 0 })
+    assert.equal((await condition(world, 'Programmed'))?.status, 'True')
+    await restarted.stop()
+  })
+})
+
 describe('several clouds', () => {
   const two = { clouds: { memory: {}, other: {} } }
 

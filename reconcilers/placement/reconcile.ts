@@ -105,6 +105,9 @@ async function provision(
     finish(deps, placement, failedOutcome(placement, failure))
     return undefined
   }
+  const asItStood = look.kind === 'looked' && look.written === 0 && look.waiting.length === 0 && look.held === undefined
+  // After a restart what was told before stands until the documents have been looked at, which wakes this placement.
+  if (asItStood && placement.outcome === undefined && documents.unseen(spec.owner)) return undefined
   const inEffect = look.waiting.length === 0 && documents.settled(spec.owner)
   const outcome = lookOutcome(placement, provider, look.observed, {
     policy: spec.policy,

@@ -21,6 +21,8 @@ export interface Documents {
   left(owner: Owner): boolean
   /** Every document stands with the owner's present fragments. */
   settled(owner: Owner): boolean
+  /** One of the owner's documents was not looked at yet since the start: neither settled nor known to differ. */
+  unseen(owner: Owner): boolean
   /** Why one of the owner's documents cannot be written. */
   failure(owner: Owner): Interpretation | undefined
   /** What the owner should know of its documents as they were last assembled. */
@@ -49,6 +51,8 @@ interface Entry {
   standing: Map<string, Fragment>
   failure: Interpretation | undefined
   notes: readonly Reason[]
+  /** It was looked at by this process. */
+  seen: boolean
 }
 
 /** A second writer changes a document between our read and our write; we read again so often before we wait. */
@@ -70,6 +74,7 @@ export function createDocuments(options: DocumentsOptions): Documents {
       standing: new Map(),
       failure: undefined,
       notes: [],
+      seen: false,
     }
     entries.set(document, entry)
     return entry
@@ -113,6 +118,7 @@ export function createDocuments(options: DocumentsOptions): Documents {
       const key = ownerKey(owner)
       return entriesOf(owner).every(({ contributions, standing }) => standing.get(key) === contributions.get(key))
     },
+    unseen: (owner) => entriesOf(owner).some(({ seen }) => !seen),
     failure: (owner) => [...entriesOf(owner), ...leavingEntries(owner)].find(({ failure }) => failure)?.failure,
     notes: (owner) => entriesOf(owner).flatMap(({ notes }) => notes),
     again(owner) {
@@ -155,6 +161,7 @@ export function createDocuments(options: DocumentsOptions): Documents {
       })
       const { resources, notes = [] } = provider.assemble(target, [...contributions.values(), ...carried], observed)
       const { steps, waiting } = progress(resources, observed, provider.refine)
+      entry.seen = true
       if (steps.length === 0) {
         if (waiting.length > 0) return false
         settle(document, entry, contributions, going, notes)
