@@ -10,12 +10,15 @@ import type { Service } from '../kube/objects.ts'
 import { services as servicesType } from '../kube/resources.ts'
 import { runWorkers } from '../kube/workers.ts'
 import { createKeyQueue } from '../kube/queue.ts'
+import type { KeyQueue } from '../kube/queue.ts'
 import type { Provider } from '../providers/contract.ts'
 import { createNodePorts } from '../reconcilers/nodeports/node-ports.ts'
 import { createNodeWaves } from '../reconcilers/placement/node-waves.ts'
 import { createNodeWindow } from '../reconcilers/placement/node-window.ts'
 import { createPlacements, placementKey, serviceKeyOf } from '../reconcilers/placement/placements.ts'
+import type { Placements } from '../reconcilers/placement/placements.ts'
 import { desire, ownerOf } from '../reconcilers/service/desire.ts'
+import type { Desire } from '../reconcilers/service/desire.ts'
 import { nodesWithoutCloud } from '../reconcilers/service/notice.ts'
 import { serviceReconciler } from '../reconcilers/service/reconcile.ts'
 import { serviceWrites } from '../reconcilers/service/writes.ts'
@@ -24,6 +27,7 @@ import { adminReconciler } from '../reconcilers/classes/reconcile.ts'
 import { orphanSearch } from '../reconcilers/orphans/search.ts'
 import { startCaches } from './caches.ts'
 import { createCloudLane } from './cloud-lane.ts'
+import type { CloudLane } from './cloud-lane.ts'
 import type { OperatorConfig } from './config.ts'
 import { confirmation } from './confirm.ts'
 import { silentMetrics } from './metrics-port.ts'
@@ -171,18 +175,8 @@ async function work(
     now: () => rfc3339(clock),
   })
 
-  // Shared documents are written only after every Service of the first list has contributed what it wants to stand in them.
   window.take()
-  for (const service of caches.services.cache.values()) {
-    const wanted = decide(service)
-    if (wanted.kind !== 'wanted' || service.metadata.finalizers?.includes(wanted.finalizer) !== true) continue
-    for (const { cloud, base } of wanted.placements) {
-      const owner = ownerOf(service, config.cluster)
-      placements.want(cloud, owner, base)
-      lanes.get(cloud)?.contribute(base)
-      lanes.get(cloud)?.placement.add(placementKey(owner))
-    }
-  }
+  contributeAll(caches.services.cache.values(), { decide, cluster: config.cluster, placements, lanes })
   const stopWatching = watchEverything({ caches, decide, placements, window, serviceQueue, adminQueue, refused })
   const search = orphanSearch({
     providers,
@@ -204,23 +198,12 @@ async function work(
     metrics.reconcileError(queue, error)
     log.warn({ queue, key, err: error }, 'reconcile failed; it will be tried again')
   }
-  const workers = config.concurrency
+  const serve = (name: string, queue: KeyQueue, workers: number, reconcile: Parameters<typeof metrics.timed>[1]) =>
+    runWorkers({ queue, workers, work: metrics.timed(name, reconcile), signal, onError: onError(name) })
   try {
     await Promise.all([
-      runWorkers({
-        queue: serviceQueue,
-        workers,
-        work: metrics.timed('service', reconcileService),
-        signal,
-        onError: onError('service'),
-      }),
-      runWorkers({
-        queue: adminQueue,
-        workers: 1,
-        work: metrics.timed('class', reconcileAdmin),
-        signal,
-        onError: onError('class'),
-      }),
+      serve('service', serviceQueue, config.concurrency, reconcileService),
+      serve('class', adminQueue, 1, reconcileAdmin),
       ...[...lanes.values()].map((lane) => lane.run(signal, onError)),
       search.run(signal),
     ])
@@ -229,6 +212,33 @@ async function work(
     window.stop()
     waves.stop()
     await recorder.stop()
+  }
+}
+
+/** Shared documents are written only after every Service of the first list has contributed what it wants to stand in them. */
+function contributeAll(
+  services: Iterable<Service>,
+  {
+    decide,
+    cluster,
+    placements,
+    lanes,
+  }: {
+    decide: (service: Service) => Desire
+    cluster: string
+    placements: Placements
+    lanes: ReadonlyMap<string, CloudLane>
+  },
+): void {
+  for (const service of services) {
+    const wanted = decide(service)
+    if (wanted.kind !== 'wanted' || service.metadata.finalizers?.includes(wanted.finalizer) !== true) continue
+    for (const { cloud, base } of wanted.placements) {
+      const owner = ownerOf(service, cluster)
+      placements.want(cloud, owner, base)
+      lanes.get(cloud)?.contribute(base)
+      lanes.get(cloud)?.placement.add(placementKey(owner))
+    }
   }
 }
 
