@@ -46,6 +46,7 @@ describe('changes made by others', { skip: requires('root', 'linux', 'nft', 'ip'
       ['add', 'element', 'ip', 'roadstead', 'ep', `{ ${clusterIp} . tcp . 80 . 0 : 10.244.7.7 . 77 }`],
     ],
     'a flushed map': () => [['flush', 'map', 'ip', 'roadstead', 'svc']],
+    'a deleted map': () => [['delete', 'map', 'ip6', 'roadstead', 'health-ports']],
     'a flushed chain': () => [['flush', 'chain', 'ip', 'roadstead', 'services']],
     'a flushed chain of IPv6': () => [['flush', 'chain', 'ip6', 'roadstead', 'n2']],
     'a flushed chain that was made later': () => [['flush', 'chain', 'ip', 'roadstead', 't10800']],

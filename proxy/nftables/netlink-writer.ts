@@ -137,7 +137,14 @@ export function netlinkWriter({ netlink, socket, nft, skeleton: options }: Netli
   return {
     name: 'netlink',
     async read() {
-      return look() ? readElements() : undefined
+      if (!look()) return undefined
+      try {
+        return readElements()
+      } catch (error) {
+        // A map that no rule refers to can be deleted without a trace in the chains.
+        if (isMissing(error)) return undefined
+        throw error
+      }
     },
     async intact() {
       return look()
