@@ -279,10 +279,12 @@ export function seenDocument(
   const { records } = sight
   const cluster = clusterOf(document)
   const groups = accessGroups(records, cluster)
+  const ids = new Set(groups.map(({ group }) => group.groupId))
   const used = new Map<string, { owner: Owner; ports: Set<string> }>()
   for (const record of records.targetGroups.values()) {
     const { owner } = record
     if (owner === undefined || owner.cluster !== cluster || record.deletedAt !== undefined) continue
+    if (isReachedOtherwise(record.group, records, ids)) continue
     const entry = used.get(ownerKey(owner)) ?? { owner, ports: new Set() }
     for (const port of portsOf(record)) entry.ports.add(port)
     used.set(ownerKey(owner), entry)
@@ -291,7 +293,6 @@ export function seenDocument(
     .toSorted((a, b) => (ownerKey(a.owner) < ownerKey(b.owner) ? -1 : 1))
     .map(({ owner, ports }) => [{ ...owner }, [...ports].sort()] as const)
   const inUse = [...new Set(fragments.flatMap(([, ports]) => ports))].sort()
-  const ids = new Set(groups.map(({ group }) => group.groupId))
   return [
     ...groups.map(
       (record): NodeAccessGroupResource => ({
@@ -321,6 +322,14 @@ export function seenDocument(
       }
     }),
   ]
+}
+
+/** Its load balancers do not carry the group of the cluster: rules of ours let nobody in to it. */
+function isReachedOtherwise(group: TargetGroup, records: Records, access: ReadonlySet<string>): boolean {
+  const arns = forwarding(records, group)
+  const carries = (arn: string) =>
+    records.loadBalancers.get(arn)?.loadBalancer.securityGroups.some((id) => access.has(id)) ?? true
+  return arns.length > 0 && !arns.some(carries)
 }
 
 /** Targets that were not read yet are taken to be on the port the group was made with. */
