@@ -44,6 +44,13 @@ describe('import table', () => {
     assert.deepEqual(wrong, [])
   })
 
+  test('the proxy works without koffi: one file loads it, and only when it is called', () => {
+    const loading = sourceFiles('proxy').filter((file) => imports(file).includes('koffi'))
+    assert.deepEqual(loading, ['proxy/netlink/socket.ts'])
+    const text = readFileSync(join(projectRoot, 'proxy/netlink/socket.ts'), 'utf8')
+    assert.doesNotMatch(text, /from 'koffi'/)
+  })
+
   test('the table forbids what it says: a reconciler reaching a cloud is refused', () => {
     assert.equal(mayImport('reconcilers/service/desire.ts', 'providers/contract.ts'), true)
     assert.equal(mayImport('reconcilers/service/desire.ts', 'providers/local/lower.ts'), false)
