@@ -46,6 +46,9 @@ const change = fc.record({
         'icmp-path-mtu': fc.constant('true'),
         tls: fc.constantFrom(certificate('a'), `${certificate('a')},${certificate('b')}`, certificate('c')),
         'private-link-rules': fc.constantFrom('on', 'off'),
+        'keep-foreign-targets': fc.constant('true'),
+        'capacity-units': fc.constant('3000'),
+        'health-check-traffic-port': fc.constantFrom('true', 'HTTP'),
       },
       { requiredKeys: [] },
     )
@@ -75,7 +78,7 @@ describe('plan and calls on AWS', () => {
         await converge(world, undefined, { of: owner })
         assert.deepEqual(await world.inventory(), [])
       }),
-      { numRuns: 150 },
+      { numRuns: 450 },
     )
     assert.ok(edits >= 250, `${edits} edits`)
   })

@@ -46,7 +46,10 @@ export function targetGroupActions(account: Account): Actions {
     modifyTargetGroup({ targetGroupArn, ...changes }) {
       const before = at(targetGroupArn)
       const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined))
-      const healthCheck = checkHealthCheck({ ...before.healthCheck, ...given })
+      // A check that becomes a TCP one loses what only HTTP has.
+      const { healthCheckPath: _path, matcher: _matcher, ...plain } = before.healthCheck
+      const kept = changes.healthCheckProtocol === 'TCP' ? plain : before.healthCheck
+      const healthCheck = checkHealthCheck({ ...kept, ...given })
       const after = { ...before, healthCheck }
       account.targetGroups.put(targetGroupArn, after)
       return { targetGroups: [describe(account, after)] }
