@@ -187,6 +187,23 @@ describe('writing the rules', () => {
     await sync.stop()
   })
 
+  test('changes of ours all the while do not put the next look off', async () => {
+    const { clock, kernel, sync, put } = setup()
+    put('a')
+    sync.start()
+    await clock.advance(10_000)
+    kernel.disturb()
+    await clock.advance(0)
+    kernel.elements?.delete('ip ep 10.96.0.97 . tcp . 80 . 0')
+    kernel.disturb()
+    for (let index = 0; index < 12; index++) {
+      put('b', {}, [`10.244.2.${index + 2}`])
+      await clock.advance(50)
+    }
+    assert.equal(kernel.elements?.get('ip ep 10.96.0.97 . tcp . 80 . 0'), '10.244.2.1 . 8080')
+    await sync.stop()
+  })
+
   test('what somebody changes while a batch is being written is looked at after it', async () => {
     const { clock, kernel, sync, put } = setup()
     put('b')

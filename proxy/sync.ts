@@ -67,6 +67,7 @@ export function createSync(options: SyncOptions): Sync {
   let disturbed = false
   /** A look caused by others was not long ago. */
   let resting = false
+  let restArmed = false
   let cancelRest = () => {}
   let stopWatching: (() => void) | undefined
   let cancelTimer = () => {}
@@ -92,6 +93,7 @@ export function createSync(options: SyncOptions): Sync {
     running = round().finally(() => {
       running = undefined
       if (ruleset.hasMarked) wakeAt(nextStart())
+      if (resting) rest()
       lookAtDisturbance()
     })
   }
@@ -150,10 +152,12 @@ export function createSync(options: SyncOptions): Sync {
     if (disturbed && started && !running && !resting) wakeAt(clock.now())
   }
 
+  /** After the look, however long it took. */
   const rest = () => {
-    resting = true
-    cancelRest()
+    if (stopped || restArmed) return
+    restArmed = true
     cancelRest = clock.after(foreignPauseMs, () => {
+      restArmed = false
       resting = false
       lookAtDisturbance()
     })
@@ -164,7 +168,7 @@ export function createSync(options: SyncOptions): Sync {
     disturbed = false
     if (byOthers) {
       inherited = undefined
-      rest()
+      resting = true
     }
     const present = inherited ?? (await writer.read())
     inherited = undefined
