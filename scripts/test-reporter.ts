@@ -62,7 +62,9 @@ export default async function* report(source: AsyncIterable<TestEvent>): AsyncGe
     if (count.passed + count.failed + count.skipped === 0) continue
     const mark = count.failed > 0 ? '✘' : count.passed > 0 ? '✔' : '-'
     const skipped = count.skipped > 0 ? `, ${count.skipped} skipped` : ''
-    yield `${mark} ${file}: ${count.passed} passed${count.failed > 0 ? `, ${count.failed} failed` : ''}${skipped}\n`
+    const failed = count.failed > 0 ? `, ${count.failed} failed` : ''
+    const time = count.ms > 5000 ? ` (${Math.round(count.ms / 1000)} s)` : ''
+    yield `${mark} ${file}: ${count.passed} passed${failed}${skipped}${time}\n`
   }
   if (failures.length > 0) yield `\nFailures again:\n${failures.join('\n')}`
   const path = process.env['ROADSTEAD_TEST_SUMMARY']

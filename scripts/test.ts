@@ -1,6 +1,6 @@
 /**
- * `npm test`: unit tests in one process, then the integration tests one file at a time, soak tests together,
- * then what was skipped and why.
+ * `npm test`: unit tests in one process, then the integration tests one file at a time and those of
+ * integration/aws three at a time, then what was skipped and why.
  *   npm test -- [--unit | --integration] [part of a file name ...]
  * With ROADSTEAD_REQUIRE=all a skipped test fails the run. Where several commands make one run, ROADSTEAD_TALLY names a file with the
  * closing line so far, to which each adds its own, and ROADSTEAD_ELSEWHERE a folder of integration/ that has a command of its own.
@@ -46,12 +46,13 @@ async function main(): Promise<number> {
   }
   const total: Summary = { passed: 0, failed: 0, skipped: [] }
   if (unit.length > 0) add(total, await runFiles(unit, ['--test-isolation=none', '--test-timeout=60000'], []))
-  const long = integration.filter((file) => soak.includes(file))
-  const oneByOne = integration.filter((file) => !soak.includes(file))
+  // Those of AWS use no network namespaces and have an emulator a file; they wait more than they work, soak tests above all.
+  const isApart = (file: string) => file.startsWith('integration/aws/')
+  const apart = integration.filter(isApart)
+  const oneByOne = integration.filter((file) => !isApart(file))
   if (oneByOne.length > 0)
     add(total, await runFiles(oneByOne, ['--test-concurrency=1', '--test-timeout=1200000'], launcher))
-  // They wait more than they work, each on an emulator of its own.
-  if (long.length > 0) add(total, await runFiles(long, ['--test-concurrency=4', '--test-timeout=1800000'], launcher))
+  if (apart.length > 0) add(total, await runFiles(apart, ['--test-concurrency=3', '--test-timeout=1800000'], launcher))
 
   const byReason = Map.groupBy(total.skipped, (skip) => skip.reason)
   for (const [reason, skips] of byReason) {
