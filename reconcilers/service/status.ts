@@ -167,7 +167,7 @@ function serving(input: StatusInput, placements: readonly PlacementStatus[]): Fi
   const message = isReady
     ? `the load balancer serves${of}`
     : noNodes
-      ? `there is no node in ${idle?.cloud} that may receive traffic: check spec.providerID, the label roadstead.dev/cloud and exclusions${of}`
+      ? `there is no node in ${idle?.cloud} that may receive traffic: check spec.providerID, the label roadstead.dev/cloud, exclusions and the annotation roadstead.dev/node-selector${of}`
       : idle
         ? `no target is healthy in ${idle.cloud}: check the Pods, the node proxy and the firewall for health checks${of}`
         : `no address is in service yet${of}`

@@ -107,6 +107,16 @@ describe('shared documents', () => {
     )
   })
 
+  test("somebody else's object in the way is asked for once, not again and again", async () => {
+    const { documents, refusals } = setup()
+    const inTheWay = () => new CloudError('conflict', 'not ours', { reason: 'OwnedByOther' })
+    refusals.push(inTheWay(), inTheWay())
+    documents.contribute(owner('mine'), [fragment('mine')])
+    await documents.reconcile('rules', signal)
+    assert.equal(documents.failure(owner('mine'))?.reason, 'OwnedByOther')
+    assert.equal(refusals.length, 1, 'calls that were not made')
+  })
+
   test('a document that cannot be written is told to those it concerns, and heals', async () => {
     const { documents, refusals, moved } = setup()
     refusals.push(new CloudError('quota', 'too many rules'))

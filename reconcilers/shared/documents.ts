@@ -173,7 +173,9 @@ export function createDocuments(options: DocumentsOptions): Documents {
       }
       const { failed } = await apply(steps, provider, signal)
       if (failed === undefined) continue
-      if (failed.error.kind !== 'conflict' || attempt >= conditionalTries) throw failed.error
+      // Somebody else's object does not become ours by reading again.
+      const passing = failed.error.kind === 'conflict' && failed.error.reason !== 'OwnedByOther'
+      if (!passing || attempt >= conditionalTries) throw failed.error
     }
   }
 
