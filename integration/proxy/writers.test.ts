@@ -106,6 +106,27 @@ describe('both writers', { skip: requires('root', 'linux', 'nft', 'ip', 'nsenter
     assert.equal(await byNetlink.intact(), true)
   })
 
+  test('tables that were altered while no proxy ran are not taken over', async (t) => {
+    t.after(await use())
+    for (const text of [
+      'flush chain ip roadstead services',
+      'flush chain ip6 roadstead s3',
+      'insert rule ip roadstead nat-post accept',
+      'add chain ip6 roadstead stranger',
+      'add table ip roadstead { flags dormant ; }',
+      'delete map ip roadstead health-ports',
+      'delete table ip6 roadstead',
+    ]) {
+      await byNetlink.replace(sample)
+      assert.deepEqual(sorted(await byNetlink.read()), sorted(sample))
+      await nftIn(netlinkPlace).load(`${text}\n`)
+      t.after(await use())
+      assert.equal(await byNetlink.read(), undefined, text)
+      await byNetlink.replace(sample)
+      assert.deepEqual(sorted(await byNetlink.read()), sorted(sample), text)
+    }
+  })
+
   test('a refused change names the element and the error, and nothing of it happens', async (t) => {
     t.after(await use())
     await both((writer) => writer.replace(sample))
