@@ -1,6 +1,6 @@
 /**
  * The provider for AWS: the operator as a process of its own on the sandbox's API server over HTTP, against the emulator, counted by the fault
- * proxy. Counts are exact; seconds are of one run on a shared machine, where the operator waits for AWS and not for a processor.
+ * proxy. Counts are exact. hundred.seconds and cpu.msPerService want a free processor: cpu.load tells whether there was one.
  */
 import type { Emulator } from '../localstack/emulator.ts'
 import { startEmulator } from '../localstack/emulator.ts'
