@@ -16,7 +16,7 @@ import {
   textOf,
 } from '../netlink/messages.ts'
 import { fieldBytes, hasRange, readFields, writeFields } from './fields.ts'
-import { type Layout, layouts } from './layout.ts'
+import { type Field, type Layout, layouts } from './layout.ts'
 import { tableName } from './skeleton.ts'
 
 export const subsystem = 10
@@ -59,86 +59,114 @@ export function request(of: number, family: Family | undefined, flags: number, w
   return writer.take()
 }
 
-/** An element of a batch; the id is `<family> <map> <key>`, as everywhere. */
-type Item = readonly [id: string, value: string]
-
 /** One transaction: removals, then additions. Every message asks for an acknowledgement. Throws MalformedElement. */
 export function changeBatch({ remove, add }: Change): Buffer {
   const writer = createMessageWriter(4096 + (remove.size + add.size) * usualBytes)
   const sequence = { next: 1 }
   writer.message(control.batchBegin, flag.request, 0, 0, subsystem)
-  for (const [name, items] of grouped(remove)) writeItems(writer, sequence, command.deleteElements, name, items)
-  for (const [name, items] of grouped(add)) writeItems(writer, sequence, command.newElements, name, items)
+  for (const group of grouped(remove)) writeGroup(writer, sequence, command.deleteElements, group)
+  for (const group of grouped(add)) writeGroup(writer, sequence, command.newElements, group)
   writer.message(control.batchEnd, flag.request, sequence.next, 0, subsystem)
   return writer.take()
 }
 
-/** `<family> <map>` to its elements. */
-function grouped(elements: ElementSet): Map<string, Item[]> {
-  const groups = new Map<string, Item[]>()
-  for (const item of elements) {
-    const [id] = item
-    const name = id.slice(0, id.indexOf(' ', id.indexOf(' ') + 1))
-    const group = groups.get(name)
-    if (group === undefined) groups.set(name, [item])
-    else group.push(item)
-  }
-  return groups
+/** Elements of one map: ids and, at the same places, values. */
+interface Group {
+  family: Family
+  map: SetName
+  /** `<family> <map> `, what all ids begin with. */
+  prefix: string
+  ids: string[]
+  values: string[]
 }
 
-function writeItems(
-  writer: MessageWriter,
-  sequence: { next: number },
-  of: number,
-  name: string,
-  items: readonly Item[],
-): void {
-  const [family, map] = name.split(' ') as [Family, SetName]
-  const layout: Layout | undefined = layouts[map]
-  if (layout === undefined) throw new RangeError(`no such map: ${map}`)
+function grouped(elements: ElementSet): Iterable<Group> {
+  const groups = new Map<string, Group>()
+  let group: Group | undefined
+  // No entry arrays, and neighbours are often of the same map: this runs for every element of a cold start.
+  elements.forEach((value, id) => {
+    if (group === undefined || !id.startsWith(group.prefix)) {
+      const space = id.indexOf(' ')
+      const prefix = id.slice(0, id.indexOf(' ', space + 1) + 1)
+      group = groups.get(prefix)
+      if (group === undefined) {
+        const map = prefix.slice(space + 1, -1) as SetName
+        if (!(map in layouts)) throw new RangeError(`no such map: ${map}`)
+        groups.set(prefix, (group = { family: prefix.slice(0, space) as Family, map, prefix, ids: [], values: [] }))
+      }
+    }
+    group.ids.push(id)
+    group.values.push(value)
+  })
+  return groups.values()
+}
+
+function writeGroup(writer: MessageWriter, sequence: { next: number }, of: number, group: Group): void {
+  const { family, map, prefix, ids, values } = group
+  const { key, value }: Layout = layouts[map]
+  const keyBytes = fieldBytes(key, family)
+  const valueBytes = value === undefined || value === 'verdict' ? 0 : fieldBytes(value, family)
+  const ranged = hasRange(key)
   const create = of === command.newElements ? flag.create : 0
-  for (let next = 0; next < items.length; ) {
+  for (let next = 0; next < ids.length; ) {
     writer.message(messageType(of), flag.request | flag.ack | create, sequence.next++, protocolFamily[family])
     writer.text(listAttribute.table, tableName)
     writer.text(listAttribute.set, map)
     const list = writer.nest(listAttribute.elements)
-    for (; next < items.length && writer.length - list < listBytes; next++) {
-      const [id, value] = items[next] as Item
+    for (; next < ids.length && writer.length - list < listBytes; next++) {
       const element = writer.nest(listAttribute.element)
-      writeKeys(writer, layout, family, id, name.length + 1)
-      if (of === command.newElements && layout.value !== undefined) writeValue(writer, layout.value, family, value)
+      const id = ids[next] as string
+      writeKey(writer, elementAttribute.key, key, keyBytes, family, id, prefix.length, false)
+      if (ranged) writeKey(writer, elementAttribute.keyEnd, key, keyBytes, family, id, prefix.length, true)
+      if (create !== 0 && value !== undefined) {
+        const text = values[next] as string
+        if (value === 'verdict') writeVerdict(writer, text)
+        else writeValue(writer, value, valueBytes, family, text)
+      }
       writer.close(element)
     }
     writer.close(list)
   }
 }
 
-function writeKeys(writer: MessageWriter, { key }: Layout, family: Family, id: string, from: number): void {
-  const bytes = fieldBytes(key, family)
-  const put = (attribute: number, last: boolean) => {
-    const nest = writer.nest(attribute)
-    const at = writer.space(dataAttribute.value, bytes)
-    writeFields(id, from, key, family, writer.buffer, at, last)
-    writer.close(nest)
-  }
-  put(elementAttribute.key, false)
-  if (hasRange(key)) put(elementAttribute.keyEnd, true)
+function writeKey(
+  writer: MessageWriter,
+  attribute: number,
+  fields: readonly Field[],
+  bytes: number,
+  family: Family,
+  id: string,
+  from: number,
+  last: boolean,
+): void {
+  const nest = writer.nest(attribute)
+  const at = writer.space(dataAttribute.value, bytes)
+  writeFields(id, from, fields, family, writer.buffer, at, last)
+  writer.close(nest)
 }
 
-function writeValue(writer: MessageWriter, fields: NonNullable<Layout['value']>, family: Family, value: string): void {
+function writeValue(
+  writer: MessageWriter,
+  fields: readonly Field[],
+  bytes: number,
+  family: Family,
+  value: string,
+): void {
   const data = writer.nest(elementAttribute.data)
-  if (fields === 'verdict') {
-    const space = value.indexOf(' ')
-    const code = verdictCodes[space === -1 ? value : value.slice(0, space)]
-    if (code === undefined) throw new RangeError(`no such verdict: ${value}`)
-    const verdict = writer.nest(dataAttribute.verdict)
-    writer.u32(verdictAttribute.code, code)
-    if (space !== -1) writer.text(verdictAttribute.chain, value.slice(space + 1))
-    writer.close(verdict)
-  } else {
-    const at = writer.space(dataAttribute.value, fieldBytes(fields, family))
-    writeFields(value, 0, fields, family, writer.buffer, at)
-  }
+  const at = writer.space(dataAttribute.value, bytes)
+  writeFields(value, 0, fields, family, writer.buffer, at)
+  writer.close(data)
+}
+
+function writeVerdict(writer: MessageWriter, value: string): void {
+  const space = value.indexOf(' ')
+  const code = verdictCodes[space === -1 ? value : value.slice(0, space)]
+  if (code === undefined) throw new RangeError(`no such verdict: ${value}`)
+  const data = writer.nest(elementAttribute.data)
+  const verdict = writer.nest(dataAttribute.verdict)
+  writer.u32(verdictAttribute.code, code)
+  if (space !== -1) writer.text(verdictAttribute.chain, value.slice(space + 1))
+  writer.close(verdict)
   writer.close(data)
 }
 
