@@ -111,7 +111,7 @@ describe('a batch', () => {
       RangeError,
     )
     assert.throws(() => changeBatch({ remove: nothing, add: new Map([['ip svc 1.2.3.4 . tcp', 'drop']]) }), {
-      name: 'MalformedElement',
+      name: 'MalformedText',
     })
   })
 })

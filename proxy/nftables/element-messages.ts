@@ -59,7 +59,7 @@ export function request(of: number, family: Family | undefined, flags: number, w
   return writer.take()
 }
 
-/** One transaction: removals, then additions. Every message asks for an acknowledgement. Throws MalformedElement. */
+/** One transaction: removals, then additions. Every message asks for an acknowledgement. Throws MalformedText. */
 export function changeBatch({ remove, add }: Change): Buffer {
   const writer = createMessageWriter(4096 + (remove.size + add.size) * usualBytes)
   const sequence = { next: 1 }

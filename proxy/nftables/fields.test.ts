@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
 import { type Family, parseAddress, parseCidr, rangeKey } from '../addresses.ts'
-import { fieldBytes, MalformedElement, readFields, writeFields } from './fields.ts'
+import { MalformedText } from '../netlink/text.ts'
+import { fieldBytes, readFields, writeFields } from './fields.ts'
 import type { Field } from './layout.ts'
 
 function toBytes(text: string, fields: readonly Field[], family: Family, last = false): Buffer {
@@ -134,7 +135,7 @@ describe('fields of an element', () => {
       ['1:2:3:4:5:6:7:8:192.0.2.1', ['address'], 'ip6'],
     ]
     for (const [text, fields, family] of wrong) {
-      assert.throws(() => toBytes(text, fields, family), MalformedElement, JSON.stringify(text))
+      assert.throws(() => toBytes(text, fields, family), MalformedText, JSON.stringify(text))
     }
   })
 })

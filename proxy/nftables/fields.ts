@@ -3,17 +3,16 @@
  * The spelling is that of nft and of addresses.ts (RFC 5952). Pure but for the buffer given.
  */
 import type { Family } from '../addresses.ts'
+import { endOfNumber, MalformedText, numberAt, readAddress, writeAddress, writeNumber } from '../netlink/text.ts'
 import type { Field } from './layout.ts'
-
-export class MalformedElement extends Error {
-  override readonly name = 'MalformedElement'
-}
 
 const protocols: Readonly<Record<string, number>> = { tcp: 6, udp: 17, sctp: 132 }
 const protocolNames = new Map(Object.entries(protocols).map(([name, number]) => [number, name]))
 const separator = ' . '
+const slash = 47
+const dot = 46
 
-export function addressBytes(family: Family): number {
+function addressBytes(family: Family): number {
   return family === 'ip' ? 4 : 16
 }
 
@@ -35,7 +34,7 @@ function plainBytes(field: Field, family: Family): number {
 
 /**
  * Writes the fields of `text` from its position `from` on. `last`: of a range its last address instead of its first.
- * Throws MalformedElement.
+ * Throws MalformedText.
  */
 export function writeFields(
   text: string,
@@ -51,13 +50,13 @@ export function writeFields(
   for (let index = 0; index < fields.length; index++) {
     const field = fields[index] as Field
     if (index > 0) {
-      if (!text.startsWith(separator, position)) throw new MalformedElement(text)
+      if (!text.startsWith(separator, position)) throw new MalformedText(text)
       position += separator.length
     }
     position = writeField(text, position, field, family, into, offset, last)
     offset += (plainBytes(field, family) + 3) & ~3
   }
-  if (position !== text.length) throw new MalformedElement(text)
+  if (position !== text.length) throw new MalformedText(text)
 }
 
 function writeField(
@@ -71,9 +70,9 @@ function writeField(
 ): number {
   switch (field) {
     case 'address':
-      return writeAddress(text, from, family, into, at)
+      return writeAddress(text, from, addressBytes(family), into, at)
     case 'range': {
-      const position = writeAddress(text, from, family, into, at)
+      const position = writeAddress(text, from, addressBytes(family), into, at)
       if (text.charCodeAt(position) !== slash) return position
       const end = endOfNumber(text, position + 1)
       const prefix = numberAt(text, position + 1, end, addressBytes(family) * 8)
@@ -83,7 +82,7 @@ function writeField(
     case 'protocol': {
       const end = text.indexOf(' ', from)
       const number = protocols[text.slice(from, end === -1 ? text.length : end)]
-      if (number === undefined) throw new MalformedElement(text)
+      if (number === undefined) throw new MalformedText(text)
       into[at] = number
       return end === -1 ? text.length : end
     }
@@ -100,95 +99,6 @@ function writeField(
       return end
     }
   }
-}
-
-const zero = 48
-const dot = 46
-const colon = 58
-const slash = 47
-
-function endOfNumber(text: string, from: number): number {
-  let position = from
-  for (;;) {
-    const digit = text.charCodeAt(position) - zero
-    if (!(digit >= 0 && digit <= 9)) return position
-    position++
-  }
-}
-
-function numberAt(text: string, from: number, end: number, most: number): number {
-  let number = 0
-  for (let position = from; position < end; position++) number = number * 10 + text.charCodeAt(position) - zero
-  if (end === from || end - from > 10 || number > most) throw new MalformedElement(text)
-  return number
-}
-
-function writeAddress(text: string, from: number, family: Family, into: Buffer, at: number): number {
-  return family === 'ip' ? writeIPv4(text, from, into, at) : writeIPv6(text, from, into, at)
-}
-
-function writeIPv4(text: string, from: number, into: Buffer, at: number): number {
-  let position = from
-  for (let index = 0; index < 4; index++) {
-    if (index > 0) {
-      if (text.charCodeAt(position) !== dot) throw new MalformedElement(text)
-      position++
-    }
-    const end = endOfNumber(text, position)
-    into[at + index] = numberAt(text, position, end, 255)
-    position = end
-  }
-  return position
-}
-
-function writeIPv6(text: string, from: number, into: Buffer, at: number): number {
-  let position = from
-  let written = 0
-  // Where `::` stood, in bytes; what follows it is moved to the end.
-  let gap = -1
-  for (;;) {
-    if (text.charCodeAt(position) === colon) {
-      const double = text.charCodeAt(position + 1) === colon
-      if (double ? gap >= 0 : written === 0) throw new MalformedElement(text)
-      if (double) gap = written
-      position += double ? 2 : 1
-    } else if (written > 0) break
-    const start = position
-    let group = 0
-    for (; position < start + 4; position++) {
-      const digit = hexDigit(text.charCodeAt(position))
-      if (digit < 0) break
-      group = group * 16 + digit
-    }
-    if (position === start) {
-      if (gap === written) break
-      throw new MalformedElement(text)
-    }
-    if (text.charCodeAt(position) === dot) {
-      // Embedded IPv4, as in ::ffff:192.0.2.1: the group was its first number.
-      if (written > 12) throw new MalformedElement(text)
-      position = writeIPv4(text, start, into, at + written)
-      written += 4
-      break
-    }
-    if (written >= 16) throw new MalformedElement(text)
-    into[at + written] = group >> 8
-    into[at + written + 1] = group & 255
-    written += 2
-  }
-  if (gap < 0 ? written !== 16 : written >= 16) throw new MalformedElement(text)
-  if (gap >= 0) {
-    const moved = written - gap
-    into.copyWithin(at + 16 - moved, at + gap, at + written)
-    into.fill(0, at + gap, at + 16 - moved)
-  }
-  return position
-}
-
-function hexDigit(code: number): number {
-  if (code >= 48 && code <= 57) return code - 48
-  if (code >= 97 && code <= 102) return code - 87
-  return code >= 65 && code <= 70 ? code - 55 : -1
 }
 
 function fillHostBits(bytes: Buffer, at: number, length: number, prefix: number): void {
@@ -238,14 +148,14 @@ function readField(
 ): number {
   switch (field) {
     case 'address':
-      return readAddress(bytes, from, family, out, at)
+      return readAddress(bytes, from, addressBytes(family), out, at)
     case 'range': {
-      const position = readAddress(bytes, from, family, out, at)
+      const position = readAddress(bytes, from, addressBytes(family), out, at)
       const prefix = commonPrefix(bytes, from, end, addressBytes(family))
       if (prefix === addressBytes(family) * 8) return position
       if (prefix === undefined) {
         out[position] = 45
-        return readAddress(bytes, end, family, out, position + 1)
+        return readAddress(bytes, end, addressBytes(family), out, position + 1)
       }
       out[position] = slash
       return writeNumber(prefix, out, position + 1)
@@ -280,61 +190,4 @@ function commonPrefix(bytes: Buffer, first: number, last: number, length: number
     }
   }
   return prefix
-}
-
-function readAddress(bytes: Buffer, from: number, family: Family, out: Buffer, at: number): number {
-  if (family === 'ip6') return readIPv6(bytes, from, out, at)
-  let position = writeNumber(bytes[from] as number, out, at)
-  for (let index = 1; index < 4; index++) {
-    out[position] = dot
-    position = writeNumber(bytes[from + index] as number, out, position + 1)
-  }
-  return position
-}
-
-/** RFC 5952: the first longest run of two and more zero groups is `::`. */
-function readIPv6(bytes: Buffer, from: number, out: Buffer, at: number): number {
-  let bestStart = -1
-  let bestLength = 1
-  let length = 0
-  for (let group = 0; group < 8; group++) {
-    length = bytes[from + group * 2] === 0 && bytes[from + group * 2 + 1] === 0 ? length + 1 : 0
-    if (length > bestLength) {
-      bestLength = length
-      bestStart = group - length + 1
-    }
-  }
-  let position = at
-  for (let group = 0; group < 8; group++) {
-    if (group === bestStart) {
-      out[position++] = colon
-      out[position++] = colon
-      group += bestLength - 1
-      continue
-    }
-    if (group > 0 && group !== bestStart + bestLength) out[position++] = colon
-    const value = bytes.readUInt16BE(from + group * 2)
-    let started = false
-    for (let shift = 12; shift >= 0; shift -= 4) {
-      const digit = (value >> shift) & 15
-      started ||= digit !== 0 || shift === 0
-      if (started) out[position++] = digit < 10 ? zero + digit : 87 + digit
-    }
-  }
-  return position
-}
-
-function writeNumber(number: number, out: Buffer, at: number): number {
-  let divisor = 1
-  let digits = 1
-  while (number >= divisor * 10) {
-    divisor *= 10
-    digits++
-  }
-  let rest = number
-  for (let index = digits - 1; index >= 0; index--) {
-    out[at + index] = zero + (rest % 10)
-    rest = Math.floor(rest / 10)
-  }
-  return at + digits
 }
