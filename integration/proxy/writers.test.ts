@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import * as fc from 'fast-check'
-import { type Change, difference, type ElementSet } from '../../proxy/elements.ts'
+import { type Change, difference, elementMaps, type ElementSet, partsOf } from '../../proxy/elements.ts'
 import { loadNetlink } from '../../proxy/netlink/socket.ts'
 import { netlinkWriter } from '../../proxy/nftables/netlink-writer.ts'
 import { type Nft, nftProgram } from '../../proxy/nftables/nft.ts'
@@ -56,6 +56,14 @@ describe('both writers', { skip: requires('root', 'linux', 'nft', 'ip', 'nsenter
     await createNamespaces(namespaces)
   })
   after(() => deleteNamespaces(namespaces))
+
+  test('are compared with an element of every map', () => {
+    const present = new Set([...sample.keys()].map((id) => partsOf(id).map))
+    assert.deepEqual(
+      elementMaps.filter((map) => !present.has(map)),
+      [],
+    )
+  })
 
   for (const [name, skeleton] of Object.entries(variants)) {
     test(`${name}: list the same after a replacement, and read back what was written`, async (t) => {
