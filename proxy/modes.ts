@@ -1,0 +1,28 @@
+/** The modes there are, one line each, and what running in one means for the others. */
+import type { Log } from '../kube/log.ts'
+import type { Mode } from './mode.ts'
+import type { ModeName } from './mode-names.ts'
+import { nftablesMode } from './nftables/mode.ts'
+import type { Run } from './program.ts'
+
+export function allModes(run: Run): readonly Mode[] {
+  return [nftablesMode(run)]
+}
+
+/**
+ * Takes away the rules of all modes but `kept`. Called when those of `kept` are in place, so that no packet goes without: while both are
+ * there, whichever translates first decides, and both decide alike. What fails is told and does no harm to the mode in use.
+ */
+export async function removeOthers(modes: readonly Mode[], kept: ModeName | undefined, log: Log): Promise<boolean> {
+  let complete = true
+  for (const mode of modes) {
+    if (mode.name === kept) continue
+    try {
+      await mode.remove()
+    } catch (error) {
+      complete = false
+      log.warn({ error, mode: mode.name }, 'rules of another mode could not be removed')
+    }
+  }
+  return complete
+}
