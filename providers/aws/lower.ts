@@ -3,10 +3,11 @@
  * a listener. TCP and UDP on one number share a TCP_UDP listener. Everything a load balancer cannot change is in its name, so such an edit
  * makes a second one with target groups of its own (a target group serves one load balancer) beside the first.
  */
-import type { LoadBalancerSpec, Lowered, Unsupported } from '../contract.ts'
+import type { LoadBalancerSpec, Lowered, Reason, Unsupported } from '../contract.ts'
 import { beyondDefaults } from './attributes.ts'
 import { nodeAccessGroupName, objectName } from './names.ts'
 import { portsFragment, protocolsOf } from './node-rules.ts'
+import { ownRules, shutOut } from './own-rules.ts'
 import { parseParameters } from './parameters.ts'
 import type { Parameters } from './parameters.ts'
 import { portGroups } from './port-groups.ts'
@@ -23,8 +24,7 @@ import type {
   TargetGroupResource,
 } from './resources.ts'
 import { groupWish } from './security-group-wishes.ts'
-import { ruleLine } from './rules.ts'
-import { ownerTags, resourceTag } from './tags.ts'
+import { ownerTags, resourceTag, tooManyTags } from './tags.ts'
 import { recordedAtMost, recordTags } from './target-record.ts'
 import { chooseTargets } from './targets.ts'
 import { listenerAttributes, loadBalancerAttributes, targetGroupAttributes } from './wishes.ts'
@@ -60,33 +60,30 @@ export function lower(spec: LoadBalancerSpec, options: LowerOptions = lowerDefau
     ...groups,
     ...grouped.groups.map((group, index) => listener(spec, parameters, group, balancer, groups[index])),
   ]
+  const crowded = tooManyTags(own)
+  if (crowded.length > 0) return { kind: 'unsupported', reasons: crowded }
   const managed = parameters.nodeRules !== 'none'
+  const said = [
+    ...notes,
+    ...(parameters.securityGroups ? [] : shutOut(spec, parameters)),
+    ...adjusted(spec, parameters),
+  ]
   return {
     kind: 'lowered',
     own,
     fragments: managed ? [portsFragment(spec.owner, nodePorts(spec, parameters, grouped.groups))] : [],
     documentsFirst: managed,
-    ...(notes.length > 0 ? { notes } : {}),
+    ...(said.length > 0 ? { notes: said } : {}),
   }
 }
 
 function securityGroup(
-  { owner, ports, sourceRanges, families }: LoadBalancerSpec,
-  { prefixLists = [], pathMtu }: Parameters,
+  spec: LoadBalancerSpec,
+  parameters: Parameters,
   groups: readonly PortGroup[],
   extra: Tags,
 ): SecurityGroupResource {
-  const anybody = sourceRanges.length === 0 && prefixLists.length === 0
-  const cidrs = anybody ? ['0.0.0.0/0', '::/0'] : sourceRanges
-  const usable = cidrs.filter((cidr) => families.includes(cidr.includes(':') ? 'IPv6' : 'IPv4'))
-  const lines = groups.flatMap(({ port, protocol }) =>
-    protocolsOf(protocol).flatMap((name) =>
-      [...usable, ...prefixLists].map((source) => ruleLine(name, String(port), source)),
-    ),
-  )
-  const mtu = pathMtu
-    ? usable.map((cidr) => (cidr.includes(':') ? ruleLine('icmpv6', '2:0', cidr) : ruleLine('icmp', '3:4', cidr)))
-    : []
+  const { owner } = spec
   return {
     kind: 'security-group',
     key: keys.securityGroup,
@@ -94,7 +91,7 @@ function securityGroup(
     needs: [],
     immutable: { name: objectName(owner, ['security-group']) },
     mutable: {
-      rules: ports.length === 0 ? [] : [...new Set([...lines, ...mtu])].sort(),
+      rules: ownRules(spec, parameters, groups),
       tags: ownerTags(owner, keys.securityGroup, { extra }),
     },
     state: 'ready',
@@ -244,6 +241,23 @@ function healthCheck(
     unhealthyThreshold: Math.max(2, check.unhealthyThreshold),
     codes: http ? (healthCheckCodes ?? '200-399') : '',
   }
+}
+
+/** AWS checks no faster and waits no longer: what it does instead is said. */
+function adjusted(spec: LoadBalancerSpec, parameters: Parameters): Reason[] {
+  const used = healthCheck(spec, parameters)
+  const words = [
+    ['interval-seconds', 'intervalSeconds'],
+    ['timeout-seconds', 'timeoutSeconds'],
+    ['healthy-threshold', 'healthyThreshold'],
+    ['unhealthy-threshold', 'unhealthyThreshold'],
+  ] as const
+  const changed = words
+    .filter(([, field]) => used[field] !== spec.healthCheck[field])
+    .map(([word, field]) => `${word} is ${used[field]} instead of ${spec.healthCheck[field]}`)
+  if (changed.length === 0) return []
+  const message = `health check: ${changed.join(', ')}; AWS allows an interval of at least 5 s, a timeout from 2 s to the interval, and thresholds of at least 2`
+  return [{ reason: 'HealthCheckAdjusted', message }]
 }
 
 /** What the load balancer's group has to reach on the nodes. */

@@ -179,9 +179,10 @@ export function refineNodeRules(step: Step, cap: number): Step[] {
   }
 }
 
-function parseRange(text: string): PortRange {
+export function parseRange(text: string): PortRange {
   const [protocol = '', ports = ''] = text.split('/')
-  const [from = 0, to = from] = ports.split('-').map(Number)
+  // Of ICMP: type and code.
+  const [from = 0, to = from] = ports.split(/[-:]/).map(Number)
   return { protocol, from, to }
 }
 
@@ -189,7 +190,7 @@ function printRange({ protocol, from, to }: PortRange): string {
   return from === to ? `${protocol}/${from}` : `${protocol}/${from}-${to}`
 }
 
-function compareRanges(a: PortRange, b: PortRange): number {
+export function compareRanges(a: PortRange, b: PortRange): number {
   return a.protocol < b.protocol ? -1 : a.protocol > b.protocol ? 1 : a.from - b.from || a.to - b.to
 }
 
@@ -197,7 +198,7 @@ function byRange(a: string, b: string): number {
   return compareRanges(parseRange(a), parseRange(b))
 }
 
-function overlaps(a: string, b: string): boolean {
+export function overlaps(a: string, b: string): boolean {
   const [one, other] = [parseRange(a), parseRange(b)]
   return one.protocol === other.protocol && one.from <= other.to && other.from <= one.to
 }

@@ -9,6 +9,7 @@ import type { AttributeKind } from './attributes.ts'
 import { drainAsTags } from './drain.ts'
 import { registerTargetsLimit } from './elbv2.ts'
 import { refineNodeRules } from './node-rules.ts'
+import { ruleChanges } from './own-rules.ts'
 import { aws } from './resources.ts'
 import type {
   AwsResource,
@@ -155,11 +156,7 @@ type Walk = ReturnType<typeof steps>
 
 function groupChanges(walk: Walk, from: SecurityGroupResource, to: SecurityGroupResource): void {
   const others = from.observed?.others ?? []
-  const added = to.mutable.rules.filter((rule) => !from.mutable.rules.includes(rule) && !others.includes(rule))
-  const gone = from.mutable.rules.filter((rule) => !to.mutable.rules.includes(rule))
-  const opened = [...from.mutable.rules, ...added].sort()
-  if (added.length > 0) walk.become({ rules: opened })
-  if (gone.length > 0) walk.become({ rules: opened.filter((rule) => !gone.includes(rule)) })
+  for (const rules of ruleChanges(from.mutable.rules, to.mutable.rules, others)) walk.become({ rules })
 }
 
 function balancerChanges(walk: Walk, from: LoadBalancerResource, to: LoadBalancerResource): void {

@@ -2,9 +2,9 @@
  * The ownership mark of AWS objects, as tags that stand in the create call itself. An object without the mark of our cluster is never
  * changed. The IAM policies bind mutations to the value of the cluster tag.
  */
-import type { DocumentKey, Owner } from '../contract.ts'
+import type { DocumentKey, Owner, Reason } from '../contract.ts'
 import { digest, keyDigest } from './names.ts'
-import type { Attributes, Tags } from './resources.ts'
+import type { Attributes, AwsResource, Tags } from './resources.ts'
 import { isRecordTag } from './target-record.ts'
 
 export const clusterTag = 'roadstead.dev/cluster'
@@ -72,6 +72,28 @@ export function ownerTags(
 
 export function documentTags(cluster: string, document: DocumentKey, key: string): Tags {
   return { [clusterTag]: cluster, [documentTag]: document.document, [resourceTag]: key }
+}
+
+/** Of the object with the most: the mark, the user's tags and the record of targets together, with room for what comes and goes. */
+export function tooManyTags(resources: readonly AwsResource[]): Reason[] {
+  const crowded = resources
+    .flatMap((resource) => (resource.kind === 'node-rules' ? [] : [tagCount(resource)]))
+    .toSorted((a, b) => b.count - a.count)[0]
+  if (crowded === undefined || crowded.count <= tagsPerResource) return []
+  const { key, count, own, records } = crowded
+  const remembered = records > 0 ? ` and ${records} that remember targets (keep-foreign-targets)` : ''
+  const fewer = records > 0 ? ', or lower roadstead.dev/max-targets' : ''
+  const message = `the ${key} would have ${count} tags, and AWS allows ${tagsPerResource}: ${own} of yours${remembered}, the others mark it; remove ${count - tagsPerResource} from roadstead.dev/tags, the parameter tags of the class or the operator's setting tags${fewer}`
+  return [{ reason: 'TooManyTags', message }]
+}
+
+function tagCount({ key, kind, mutable: { tags } }: Exclude<AwsResource, { kind: 'node-rules' }>) {
+  const names = Object.keys(tags)
+  const records = names.filter(isRecordTag).length
+  // The drain's two tags; a record that is widened before it is narrowed.
+  const spare = kind === 'load-balancer' ? 2 : records > 0 ? 1 : 0
+  const own = names.filter((name) => !name.startsWith('roadstead.dev/')).length
+  return { key, count: names.length + spare, own, records }
 }
 
 /** Whose object it is; undefined without a whole mark, or where it is a document's. */

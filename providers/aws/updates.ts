@@ -69,6 +69,7 @@ async function changeRules(
     try {
       await cloud.authorizeSecurityGroupIngress({ groupId, ipPermissions }, signal)
     } catch (error) {
+      if (error instanceof CloudError && error.kind === 'quota') throw full(groupId, added, error)
       // All or nothing: one that stands refuses the others.
       if (!(error instanceof CloudError && error.code === 'InvalidPermission.Duplicate')) throw error
       const missing = withoutRules(ipPermissions, await rulesOf(tools, groupId, signal))
@@ -90,6 +91,16 @@ async function changeRules(
       remember(tools, groupId, (held) => withoutRules(held, ipPermissions))
     }
   }
+}
+
+/** Ports are merged already: what is left to make fewer are the sources. */
+function full(groupId: string, added: readonly string[], error: CloudError): CloudError {
+  const { kind, code, reason, requestId } = error
+  const sources = new Set(added.map((line) => line.split(' ')[2])).size
+  const advice =
+    sources > 1 ? ` for ${sources} sources; name wider or fewer source ranges, or put them into a prefix list` : ''
+  const message = `security group ${groupId} has no room for ${added.length} more rules${advice}: ${error.message}`
+  return new CloudError(kind, message, { ...defined({ code, reason, requestId }), cause: error })
 }
 
 /** AWS's refusal has proved what the group holds; the records that a lost answer left behind would ask for it again and again. */
