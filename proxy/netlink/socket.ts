@@ -33,6 +33,12 @@ export interface NetlinkSocket {
   close(): void
 }
 
+/** `send` and `receive` in a thread as well, for requests that the kernel works on for long. One at a time, and `close` only after it. */
+export interface RequestSocket extends NetlinkSocket {
+  sendInThread(datagram: Uint8Array): Promise<void>
+  receiveInThread(): Promise<Buffer | undefined>
+}
+
 export interface Subscription {
   /** Group of the netfilter protocol; 7 is nftables (NFNLGRP_NFTABLES), 1 to 3 conntrack. */
   group: number
@@ -43,7 +49,7 @@ export interface Subscription {
 }
 
 export interface Netlink {
-  open(): NetlinkSocket
+  open(): RequestSocket
   subscribe(subscription: Subscription): NetlinkSocket
 }
 
@@ -108,6 +114,8 @@ interface Calls {
   fcntl: (fd: number, command: number, argument: number) => number
   send: (fd: number, data: Uint8Array, length: number, flags: number) => number
   recv: (fd: number, data: Uint8Array, length: number, flags: number) => number
+  sendInThread: (fd: number, data: Uint8Array, length: number, flags: number) => Promise<number>
+  recvInThread: (fd: number, data: Uint8Array, length: number, flags: number) => Promise<number>
   close: (fd: number) => number
   errno: () => number
 }
@@ -120,6 +128,8 @@ interface FilterProgram {
 async function loadCalls(): Promise<Calls> {
   const koffi = (await import('koffi')).default
   const library = koffi.load(null)
+  const send = library.func('long send(int, const void *, size_t, int)')
+  const recv = library.func('long recv(int, void *, size_t, int)')
   const filterProgram = koffi.struct({ length: 'uint16', filter: 'const void *' })
   return {
     socket: library.func('int socket(int, int, int)'),
@@ -129,14 +139,24 @@ async function loadCalls(): Promise<Calls> {
     attachFilter: library.func('setsockopt', 'int', ['int', 'int', 'int', koffi.pointer(filterProgram), 'uint']),
     filterProgramBytes: koffi.sizeof(filterProgram),
     fcntl: library.func('int fcntl(int, int, int)'),
-    send: library.func('long send(int, const void *, size_t, int)'),
-    recv: library.func('long recv(int, void *, size_t, int)'),
+    send,
+    recv,
+    sendInThread: inThread(send),
+    recvInThread: inThread(recv),
     close: library.func('int close(int)'),
     errno: () => koffi.errno(),
   }
 }
 
-function openSocket(calls: Calls, receiveBytes: number): NetlinkSocket & { fd: number } {
+function inThread(call: { async: Function }): Calls['sendInThread'] {
+  return (fd, data, length, flags) =>
+    new Promise((resolve, reject) => {
+      const ended = (error: Error | null, result: number) => (error ? reject(error) : resolve(result))
+      call.async(fd, data, length, flags, ended)
+    })
+}
+
+function openSocket(calls: Calls, receiveBytes: number): RequestSocket & { fd: number } {
   const fd = calls.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_NETFILTER)
   if (fd < 0) throw new NetlinkFailure('socket', calls.errno())
   let open = true
@@ -166,21 +186,34 @@ function openSocket(calls: Calls, receiveBytes: number): NetlinkSocket & { fd: n
   set('NETLINK_EXT_ACK', SOL_NETLINK, NETLINK_EXT_ACK, 1)
 
   const buffer = Buffer.allocUnsafeSlow(datagramBytes)
+  const send = (datagram: Uint8Array) => {
+    if (!open) throw new NetlinkFailure('send', constants.errno.EBADF)
+    if (calls.send(fd, datagram, datagram.length, 0) < 0) throw new NetlinkFailure('send', calls.errno())
+  }
+  const received = (length: number) => {
+    if (length > buffer.length) throw new NetlinkFailure('recv', constants.errno.EMSGSIZE)
+    return buffer.subarray(0, length)
+  }
+  const receive = () => {
+    if (!open) throw new NetlinkFailure('recv', constants.errno.EBADF)
+    const length = calls.recv(fd, buffer, buffer.length, MSG_TRUNC_DONTWAIT)
+    if (length >= 0) return received(length)
+    const errno = calls.errno()
+    if (errno === constants.errno.EAGAIN || errno === constants.errno.EINTR) return undefined
+    throw new NetlinkFailure('recv', errno)
+  }
   return {
     fd,
     portId: address.readUInt32LE(4),
-    send(datagram) {
-      if (!open) throw new NetlinkFailure('send', constants.errno.EBADF)
-      if (calls.send(fd, datagram, datagram.length, 0) < 0) throw new NetlinkFailure('send', calls.errno())
+    send,
+    receive,
+    // A thread's errno cannot be asked for: what failed there is tried again here.
+    async sendInThread(datagram) {
+      if (!open || (await calls.sendInThread(fd, datagram, datagram.length, 0)) < 0) send(datagram)
     },
-    receive() {
-      if (!open) throw new NetlinkFailure('recv', constants.errno.EBADF)
-      const length = calls.recv(fd, buffer, buffer.length, MSG_TRUNC_DONTWAIT)
-      if (length > buffer.length) throw new NetlinkFailure('recv', constants.errno.EMSGSIZE)
-      if (length >= 0) return buffer.subarray(0, length)
-      const errno = calls.errno()
-      if (errno === constants.errno.EAGAIN || errno === constants.errno.EINTR) return undefined
-      throw new NetlinkFailure('recv', errno)
+    async receiveInThread() {
+      const length = open ? await calls.recvInThread(fd, buffer, buffer.length, MSG_TRUNC_DONTWAIT) : -1
+      return length >= 0 ? received(length) : receive()
     },
     close,
   }

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { silent } from '../../kube/log.ts'
-import { type Netlink, NetlinkFailure, type NetlinkSocket, NetlinkUnavailable } from '../netlink/socket.ts'
+import { type Netlink, NetlinkFailure, type RequestSocket, NetlinkUnavailable } from '../netlink/socket.ts'
 import { chooseWriter } from './choose-writer.ts'
 
-const skeleton = { clusterCidrs: { ip: [], ip6: [] }, masqueradeAll: false, masqueradeBit: 14 }
+const skeleton = { local: { ip: { by: 'nothing' }, ip6: { by: 'nothing' } } as const, masqueradeAll: false, masqueradeBit: 14 }
 const nft = {
   load: () => assert.fail(),
   check: () => assert.fail(),
@@ -16,7 +16,7 @@ const nft = {
 function answering(errno: number): { netlink: Netlink; closed: () => boolean } {
   let closed = false
   const waiting: Buffer[] = []
-  const socket: NetlinkSocket = {
+  const socket: RequestSocket = {
     portId: 1,
     send() {
       const error = Buffer.alloc(36)
@@ -26,6 +26,8 @@ function answering(errno: number): { netlink: Netlink; closed: () => boolean } {
       waiting.push(error)
     },
     receive: () => waiting.shift(),
+    sendInThread: () => assert.fail(),
+    receiveInThread: () => assert.fail(),
     close: () => (closed = true),
   }
   return { netlink: { open: () => socket, subscribe: () => assert.fail() }, closed: () => closed }

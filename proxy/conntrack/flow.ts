@@ -1,0 +1,51 @@
+/**
+ * What the proxy sees of the kernel's connection tracking, and the port through which it takes entries out. An entry is called a flow:
+ * the way that the packets of one client port to one address take, chosen with the first packet and kept as long as packets come.
+ */
+import type { Family } from '../addresses.ts'
+
+/** Protocols that Services have. */
+export type FlowProtocol = 'tcp' | 'udp' | 'sctp'
+
+/** `<family> <address> . <protocol> . <port>`, a frontend as in the `frontends` elements. */
+export type FrontendId = string
+
+export interface Flow {
+  /** Where the client sends to: a frontend's id, if that is one. */
+  frontend: FrontendId
+  protocol: FlowProtocol
+  /** `ip . port` of who answers: the endpoint, or the frontend itself when nothing was translated. */
+  target: string
+  /** Whether the destination was translated (IPS_DST_NAT). */
+  translated: boolean
+  /** Whether an answer was seen (IPS_SEEN_REPLY). */
+  replied: boolean
+}
+
+export interface FlowQuery {
+  family: Family
+  protocol: FlowProtocol
+  /** Only flows to this address and port. */
+  destination: { address: string; port: number } | undefined
+  /** Only flows without an answer. */
+  unreplied: boolean
+}
+
+export interface Swept {
+  /** Flows that the kernel showed. */
+  seen: number
+  removed: number
+}
+
+export interface FlowTable {
+  readonly name: string
+  /**
+   * Removes the flows that match the query and of which `isStale` says so; the query alone is only a hint, what is shown can be more.
+   * Never holds the event loop for long, however large the table is. Rejects with FlowFailure; some flows may be gone by then.
+   */
+  sweep(query: FlowQuery, isStale: (flow: Flow) => boolean): Promise<Swept>
+}
+
+export class FlowFailure extends Error {
+  override readonly name = 'FlowFailure'
+}

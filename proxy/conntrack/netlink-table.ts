@@ -1,0 +1,80 @@
+/**
+ * Flows through a netlink socket. The kernel walks its whole table for every request, 20 ms and more, and answers in parts of 32 KiB: it
+ * does so in a thread, so that everything else goes on between the parts. Each sweep has a socket of its own, so that one that was given
+ * up leaves nothing behind.
+ */
+import { constants } from 'node:os'
+import { readMessages } from '../netlink/messages.ts'
+import { type Netlink, NetlinkFailure, type RequestSocket } from '../netlink/socket.ts'
+import { FlowFailure, type FlowQuery, type FlowTable } from './flow.ts'
+import { deleteRequest, dumpRequest, flowReader, type ShownFlow } from './flow-messages.ts'
+
+const deletionsAtOnce = 500
+
+export function netlinkTable(open: Netlink['open']): FlowTable {
+  return {
+    name: 'netlink',
+    async sweep(query, isStale) {
+      let socket: RequestSocket | undefined
+      try {
+        socket = open()
+        const stale: Buffer[] = []
+        const seen = await shown(socket, query, (flow) => {
+          if (isStale(flow)) stale.push(flow.handle)
+        })
+        return { seen, removed: await deleted(socket, query, stale) }
+      } catch (cause) {
+        if (!(cause instanceof NetlinkFailure)) throw cause
+        throw new FlowFailure(cause.message, { cause })
+      } finally {
+        socket?.close()
+      }
+    },
+  }
+}
+
+async function shown(socket: RequestSocket, query: FlowQuery, visit: (flow: ShownFlow) => void): Promise<number> {
+  const read = flowReader(query.family)
+  const end = { reached: false }
+  let seen = 0
+  await socket.sendInThread(dumpRequest(query))
+  while (!end.reached) {
+    const part = await socket.receiveInThread()
+    if (part === undefined) throw new NetlinkFailure('flows: the dump has no end', constants.errno.ENODATA)
+    readMessages(
+      part,
+      (message) => {
+        const flow = read(message)
+        if (flow === undefined) return
+        seen++
+        visit(flow)
+      },
+      ({ acknowledgement }) => {
+        end.reached = true
+        if (acknowledgement && acknowledgement.errno !== 0) throw new NetlinkFailure('flows', acknowledgement.errno)
+      },
+    )
+  }
+  return seen
+}
+
+async function deleted(socket: RequestSocket, { family }: FlowQuery, handles: readonly Buffer[]): Promise<number> {
+  let removed = handles.length
+  for (let from = 0; from < handles.length; from += deletionsAtOnce) {
+    await socket.sendInThread(deleteRequest(family, handles.slice(from, from + deletionsAtOnce)))
+    for (let part = socket.receive(); part !== undefined; part = socket.receive()) {
+      readMessages(
+        part,
+        () => {},
+        ({ acknowledgement }) => {
+          const errno = acknowledgement?.errno ?? 0
+          if (errno === 0) return
+          // It ended by itself, or the client has opened it anew.
+          if (errno === constants.errno.ENOENT) removed--
+          else throw new NetlinkFailure('deleting a flow', errno)
+        },
+      )
+    }
+  }
+  return removed
+}

@@ -1,0 +1,100 @@
+/**
+ * Which flows have to go so that their clients reach an endpoint again. Pure.
+ * UDP: the endpoint serves no more, or the Service, port or address is gone, or the flow is older than the Service and leads nowhere.
+ * Traffic policies and topology do not matter: a flow to an endpoint that serves lives on, as with kube-proxy.
+ * TCP clients notice by themselves when an endpoint goes; what they cannot get out of is an attempt from before the Service existed.
+ */
+import type { Family } from '../addresses.ts'
+import { type Change, type ElementSet, partsOf } from '../elements.ts'
+import type { ServiceEndpoint } from '../endpoints.ts'
+import type { Flow, FlowProtocol, FlowQuery, FrontendId } from './flow.ts'
+
+/** Targets of UDP and SCTP frontends, by frontend; the values are made by `targetsText`. */
+export type Served = ReadonlyMap<FrontendId, string>
+
+/** Targets of a frontend; undefined when there is no such frontend. TCP frontends need not name theirs. */
+export type Serving = (frontend: FrontendId) => ReadonlySet<string> | undefined
+
+export function isStale(flow: Flow, serving: Serving): boolean {
+  const targets = serving(flow.frontend)
+  if (flow.protocol === 'tcp') return targets !== undefined && !flow.translated && !flow.replied
+  // Without a translation it is no flow of ours: somebody else has that address now, or always had it.
+  if (targets === undefined) return flow.translated
+  return !targets.has(flow.target)
+}
+
+/** Endpoints whose flows live on, as one text; undefined for protocols without stale flows. */
+export function targetsText(protocol: FlowProtocol, endpoints: readonly ServiceEndpoint[]): string | undefined {
+  if (protocol === 'tcp') return undefined
+  // An SCTP association is a connection: like one of TCP it may end in peace while its endpoint is there at all.
+  const living = protocol === 'udp' ? endpoints.filter((endpoint) => endpoint.serving) : endpoints
+  return living
+    .map((endpoint) => endpoint.target)
+    .sort()
+    .join(separator)
+}
+
+const separator = ', '
+
+export function targetsIn(text: string): Set<string> {
+  return new Set(text === '' ? [] : text.split(separator))
+}
+
+/** Frontends that may have stale flows after this change of `Served`: those that came, went or lost a target. */
+export function doubtful({ remove, add }: Change): FrontendId[] {
+  const doubts = new Set([...remove.keys(), ...add.keys()])
+  for (const [frontend, before] of remove) {
+    const after = add.get(frontend)
+    if (after === undefined) continue
+    const targets = targetsIn(after)
+    if ([...targetsIn(before)].every((target) => targets.has(target))) doubts.delete(frontend)
+  }
+  return [...doubts]
+}
+
+/**
+ * The same after elements were written: frontends that the kernel had and has no more (a previous process may have made flows through
+ * them), and those that it has just got.
+ */
+export function doubtfulElements({ remove, add }: { remove: ElementSet; add: ElementSet }): FrontendId[] {
+  const doubts: FrontendId[] = []
+  const collect = (elements: ElementSet, other: ElementSet, wanted: (protocol: string) => boolean) => {
+    for (const id of elements.keys()) {
+      if (!frontendElement.test(id) || other.has(id)) continue
+      const { family, key } = partsOf(id)
+      if (wanted(protocolOf(key))) doubts.push(`${family} ${key}`)
+    }
+  }
+  collect(remove, add, (protocol) => protocol !== 'tcp')
+  collect(add, remove, () => true)
+  return doubts
+}
+
+const frontendElement = /^ip6? frontends /
+
+function protocolOf(frontend: string): string {
+  return frontend.slice(frontend.indexOf(' . ') + 3, frontend.lastIndexOf(' . '))
+}
+
+/** So many look-ups by address and port cost the kernel less than showing all flows of a protocol costs us. */
+const mostLookups = 4
+
+/** What to ask for to see every flow to one of these frontends. */
+export function queriesFor(frontends: Iterable<FrontendId>): FlowQuery[] {
+  const groups = new Map<string, FlowQuery[]>()
+  for (const frontend of frontends) {
+    const [family = '', address = '', , protocol = '', , port = ''] = frontend.split(' ')
+    const group = groups.get(`${family} ${protocol}`) ?? []
+    groups.set(`${family} ${protocol}`, group)
+    group.push({
+      family: family as Family,
+      protocol: protocol as FlowProtocol,
+      destination: { address, port: Number(port) },
+      unreplied: protocol === 'tcp',
+    })
+  }
+  return [...groups.values()].flatMap((group) => {
+    const [first] = group
+    return group.length <= mostLookups || first === undefined ? group : [{ ...first, destination: undefined }]
+  })
+}
