@@ -185,6 +185,10 @@ export interface TargetHealth {
   /** Why not, in the cloud's words. */
   reason?: string
   draining?: boolean
+  /** Not healthy only because the cloud's first checks of it are not over: for these ports of the Service. */
+  checking?: readonly number[]
+  /** With `checking`: for another port, or at another registration, it is healthy. */
+  serves?: true
 }
 
 /** What a cloud can do; the feature table in the docs is generated from it. */

@@ -84,10 +84,10 @@ export function targetNotes(observed: readonly Resource[], nodes: readonly Targe
   return [{ reason: 'InstanceRefused', message }]
 }
 
-/** By node: healthy where every target group says so, draining where every one does. */
+/** By node: healthy where every target group says so, being checked where the others do, draining where every one does. */
 export function targetHealth(observed: readonly Resource[], nodes: readonly TargetNode[]): TargetHealth[] {
   const names = new Map(nodes.map(({ name, providerId }) => [instanceIdOf(providerId) ?? '', name]))
-  const found = new Map<string, TargetHealth>()
+  const found = new Map<string, Registration[]>()
   for (const resource of observed) {
     const group = aws(resource)
     if (group.kind !== 'target-group' || group.state === 'deleting') continue
@@ -96,29 +96,38 @@ export function targetHealth(observed: readonly Resource[], nodes: readonly Targ
     for (const target of group.mutable.targets) {
       if (!known.has(target)) known.set(target, { target, state: 'initial', reason: 'Elb.RegistrationInProgress' })
     }
+    const port = Number(group.key.split('/')[1])
     for (const { target, state, reason } of known.values()) {
       const id = target.slice(0, target.lastIndexOf(':'))
       const node = names.get(id) ?? id
-      const one = {
-        node,
-        healthy: state === 'healthy',
-        draining: state === 'draining' || state === 'unhealthy.draining',
-        reason: reason || state,
-      }
-      found.set(node, worse(found.get(node), one))
+      const one = { port, state, reason: reason || state }
+      const others = found.get(node)
+      if (others === undefined) found.set(node, [one])
+      else others.push(one)
     }
   }
-  return [...found.values()].sort((a, b) => (a.node < b.node ? -1 : 1))
+  return [...found].map(([node, all]) => ofNode(node, all)).sort((a, b) => (a.node < b.node ? -1 : 1))
 }
 
-function worse(
-  a: TargetHealth | undefined,
-  b: { node: string; healthy: boolean; draining: boolean; reason: string },
-): TargetHealth {
-  const { node, healthy, draining, reason } = b
-  const one: TargetHealth = { node, healthy, ...(healthy ? {} : { reason }), ...(draining ? { draining } : {}) }
-  if (a === undefined) return one
-  // A registration that drains says nothing about the node's other ones.
-  if (a.draining !== one.draining) return a.draining ? one : a
-  return a.healthy ? one : a
+interface Registration {
+  /** Of the Service. */
+  port: number
+  /** As AWS says it. */
+  state: string
+  reason: string
+}
+
+/** A registration that drains says nothing about the node's other ones. */
+function ofNode(node: string, all: readonly Registration[]): TargetHealth {
+  const current = all.filter(({ state }) => state !== 'draining' && state !== 'unhealthy.draining')
+  const [first] = all
+  if (current.length === 0) return { node, healthy: false, reason: first?.reason ?? '', draining: true }
+  const initial = current.filter(({ state }) => state === 'initial')
+  const bad = current.find(({ state }) => state !== 'healthy' && state !== 'initial')
+  if (bad !== undefined) return { node, healthy: false, reason: bad.reason }
+  const [checked] = initial
+  if (checked === undefined) return { node, healthy: true }
+  const checking = [...new Set(initial.map(({ port }) => port))].sort((a, b) => a - b)
+  const serves = initial.length < current.length
+  return { node, healthy: false, reason: checked.reason, checking, ...(serves ? { serves } : {}) }
 }

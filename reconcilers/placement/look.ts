@@ -1,6 +1,7 @@
-/** Outcomes from what was seen. Pure but for the provider's own pure functions. */
+/** Outcomes from what was seen. Pure but for the provider's own pure functions and what is remembered in the placement. */
 import type { Provider, Reason, Resource, TargetNode } from '../../providers/contract.ts'
 import type { Interpretation } from '../requeue.ts'
+import { withinPatience } from './first-checks.ts'
 import type { Outcome } from './outcome.ts'
 import type { Placement } from './placements.ts'
 
@@ -13,6 +14,8 @@ export interface Seen {
   held: Reason | undefined
   nodes: readonly TargetNode[]
   notes: readonly Reason[]
+  /** Milliseconds. */
+  now: number
 }
 
 /** After a look that succeeded. */
@@ -20,7 +23,7 @@ export function lookOutcome(
   placement: Placement,
   provider: Pick<Provider, 'addresses' | 'targets'>,
   observed: readonly Resource[],
-  { policy, inEffect, waiting, held, nodes, notes }: Seen,
+  { policy, inEffect, waiting, held, nodes, notes, now }: Seen,
 ): Outcome {
   const found = provider.addresses(observed)
   const ready = inEffect && found.kind === 'ready' && held === undefined
@@ -41,7 +44,7 @@ export function lookOutcome(
     event: 'never',
     addresses: found.kind === 'ready' ? found.addresses : [],
     ports: found.kind === 'ready' ? (found.ports ?? []) : [],
-    targets: provider.targets(observed, nodes),
+    targets: withinPatience(placement, observed, provider.targets(observed, nodes), now),
     resources: observed
       .map(({ kind, key, id = '', state }) => ({ kind, key, id, state }))
       .toSorted((a, b) => (a.key < b.key ? -1 : 1)),

@@ -27,6 +27,8 @@ export interface Placement {
   succession: { addresses: string; since: number } | undefined
   /** The addresses whose targets are compared with those of the object that they are to replace, and since when. */
   comparison: { addresses: string; since: number } | undefined
+  /** Nothing is healthy since then, and first health checks are under way. */
+  checkingSince: number | undefined
   /** Being released: how long it drains, by the Service or its class as they are now; undefined: as it stands in the cloud. */
   deleteDrainSeconds: number | undefined
   /** Being released: taken out of the shared documents. */
@@ -92,6 +94,7 @@ export function createPlacements(): Placements {
         settled: undefined,
         succession: undefined,
         comparison: undefined,
+        checkingSince: undefined,
         deleteDrainSeconds: undefined,
         waits: 0,
         withdrawn: false,

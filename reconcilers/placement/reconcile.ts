@@ -115,6 +115,7 @@ async function provision(
     waiting: look.waiting,
     held: look.held,
     nodes: spec.nodes,
+    now: deps.clock.now(),
     notes: [
       ...look.notes,
       ...(lowered.notes ?? []),
@@ -149,6 +150,7 @@ async function release(deps: PlacementDeps, placement: Placement, signal: AbortS
       waiting: [],
       held: undefined,
       nodes: deps.nodes(),
+      now: deps.clock.now(),
       notes: [],
     }),
   }

@@ -162,16 +162,33 @@ function serving(input: StatusInput, placements: readonly PlacementStatus[]): Fi
   const idle = placements.find((one) => one.addresses.length > 0 && !serves(one))
   const isReady = good >= needed
   const noNodes = idle?.targets.total === 0
-  const reason = isReady ? 'Ready' : noNodes ? 'NoEligibleNodes' : idle ? 'NoHealthyTargets' : 'NotServing'
+  const outcome = clouds.find(({ cloud }) => cloud === idle?.cloud)?.outcome
+  // What people were told to look at is not taken back by another start of the same checks.
+  const told = existing.some((one) => one?.reason === 'NoHealthyTargets')
+  const initial = !told && (outcome?.targets ?? []).some(({ checking }) => checking !== undefined)
+  const unhealthy = initial ? 'TargetsInitial' : 'NoHealthyTargets'
+  const reason = isReady ? 'Ready' : noNodes ? 'NoEligibleNodes' : idle ? unhealthy : 'NotServing'
   const of = total === 1 ? '' : ` (${good} of ${total} clouds serve, ${needed} needed)`
   const message = isReady
-    ? `the load balancer serves${of}`
+    ? `the load balancer serves${of}${checkedPorts(clouds)}`
     : noNodes
       ? `there is no node in ${idle?.cloud} that may receive traffic: check spec.providerID, the label roadstead.dev/cloud, exclusions and the annotation roadstead.dev/node-selector${of}`
-      : idle
-        ? `no target is healthy in ${idle.cloud}: check the Pods, the node proxy and the firewall for health checks${of}`
-        : `no address is in service yet${of}`
+      : idle && initial
+        ? `the first health checks of the targets in ${idle.cloud} are under way, which takes some minutes${of}`
+        : idle
+          ? `no target is healthy in ${idle.cloud}: check the Pods, the node proxy and the firewall for health checks${of}`
+          : `no address is in service yet${of}`
   return [programmed(input), { type: conditionTypes.ready, status: isReady ? 'True' : 'False', reason, message }]
+}
+
+/** New ports beside those that serve. */
+function checkedPorts(clouds: readonly CloudView[]): string {
+  const all = clouds.flatMap(({ outcome }) => outcome?.targets ?? [])
+  if (all.some(({ healthy }) => healthy)) return ''
+  const ports = new Set(all.flatMap(({ serves: served, checking = [] }) => (served ? checking : [])))
+  if (ports.size === 0) return ''
+  const named = [...ports].toSorted((a, b) => a - b).join(', ')
+  return `; the first health checks of port ${named} are under way`
 }
 
 /** Also where the last edit was refused: what stood before it serves on. */
@@ -271,7 +288,10 @@ function empty(cloud: string) {
 
 function targetCounts({ targets }: Outcome): PlacementStatus['targets'] {
   const current = targets.filter(({ draining }) => draining !== true)
-  const unhealthy = current.filter(({ healthy }) => !healthy).map(({ node, reason = '' }) => ({ node, reason }))
+  // One that serves some port and is being checked for another one has not failed.
+  const unhealthy = current
+    .filter(({ healthy, serves: served }) => !healthy && served !== true)
+    .map(({ node, reason = '' }) => ({ node, reason }))
   return { healthy: current.length - unhealthy.length, total: current.length, unhealthy: unhealthy.slice(0, 20) }
 }
 
