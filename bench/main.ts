@@ -1,17 +1,19 @@
 /**
- * `npm run bench -- NAME [--json FILE]`: runs one benchmark, prints a table, writes {rows: [{id, value, unit, ...}]}. Rows may have a bar; the
- * exit code is 1 when one misses it. Figures are counts, or times of one run on a shared machine: compare ratios, not absolutes.
+ * `npm run bench -- NAME [--json FILE] [--only SECTION,...] [--full]`: runs one benchmark, prints a table, writes {rows: [{id, value, unit, ...}]}.
+ * Rows may have a bar; the exit code is 1 when one misses it. Figures are counts, or times of one run on a shared machine: compare ratios,
+ * not absolutes.
  */
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import type { BenchRow } from './row.ts'
+import type { BenchOptions, BenchRow } from './row.ts'
 import { missed } from './row.ts'
 
-const benches: Record<string, () => Promise<{ bench: () => Promise<BenchRow[]> }>> = {
+const benches: Record<string, () => Promise<{ bench: (options: BenchOptions) => Promise<BenchRow[]> }>> = {
   kube: () => import('./kube.ts'),
   operator: () => import('./operator.ts'),
   apiserver: () => import('./apiserver.ts'),
   aws: () => import('./aws.ts'),
+  proxy: () => import('./proxy.ts'),
 }
 
 process.exitCode = await main()
@@ -19,7 +21,10 @@ process.exitCode = await main()
 async function main(): Promise<number> {
   let parsed
   try {
-    parsed = parseArgs({ allowPositionals: true, options: { json: { type: 'string' } } })
+    parsed = parseArgs({
+      allowPositionals: true,
+      options: { json: { type: 'string' }, only: { type: 'string' }, full: { type: 'boolean' } },
+    })
   } catch (error) {
     console.error(`bench: ${error instanceof Error ? error.message : String(error)}`)
     return 2
@@ -30,10 +35,11 @@ async function main(): Promise<number> {
     console.error(`bench: unknown benchmark "${unknown}"; there are: ${Object.keys(benches).join(', ')}`)
     return 2
   }
+  const options: BenchOptions = { only: parsed.values.only?.split(','), full: parsed.values.full ?? false }
   const rows: BenchRow[] = []
   for (const name of names) {
     const load = benches[name]
-    if (load !== undefined) rows.push(...(await (await load()).bench()))
+    if (load !== undefined) rows.push(...(await (await load()).bench(options)))
   }
   for (const line of table(rows)) console.log(line)
   if (parsed.values.json !== undefined) writeFileSync(parsed.values.json, `${JSON.stringify({ rows }, null, 2)}\n`)

@@ -10,6 +10,14 @@ export interface BenchRow {
   others?: string
 }
 
+/** What the command line says to every benchmark; one that has no use for it takes no notice. */
+export interface BenchOptions {
+  /** Sections to run; undefined: all. */
+  only?: readonly string[] | undefined
+  /** Counts as the figures were stated, where the usual run is shorter. */
+  full: boolean
+}
+
 export function missed({ value, atMost = Infinity, atLeast = -Infinity }: BenchRow): boolean {
   return !(value <= atMost && value >= atLeast)
 }
