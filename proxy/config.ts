@@ -1,157 +1,332 @@
-/** The proxy's command line: flags with kube-proxy's names and meanings, checked and turned into one value. Pure. */
-import { type FlagSpec, parseFlags, UsageError } from '../kube/flags.ts'
-import { type Address, type Cidr, type Family, families, parseAddress, parseCidr } from './addresses.ts'
-import { parseDuration } from './duration.ts'
+/**
+ * What the proxy shall do, as one checked value, from the command line and a KubeProxyConfiguration. Pure.
+ * As with kube-proxy, a configuration file replaces the flags; unlike there, a flag that does not count is named. Every mistake is told,
+ * in one line, with its flag or field, its value and what was expected.
+ */
+import { UsageError } from '../kube/flags.ts'
+import { type Address, type Cidr, type Family, parseCidr } from './addresses.ts'
+import { describe, isZero, readConfigFile } from './config-file.ts'
+import { deprecatedPorts, flagsOf, readFlags, tasks } from './config-flags.ts'
+import { ignoredFlags } from './config-ignored.ts'
+import { type Bind, bind } from './config-kinds.ts'
+import {
+  type detectLocalModes,
+  type Setting,
+  type SettingName,
+  settings,
+  type Source,
+  type Values,
+} from './config-settings.ts'
 import type { ListenAt } from './listen.ts'
+import { type ModeName } from './mode-names.ts'
 import type { NodePortAddresses } from './node-facts.ts'
-import { type WriterChoice, writerChoices } from './nftables/choose-writer.ts'
+import { isLocalhost, type NodePortEntry } from './node-port-addresses.ts'
+import type { WriterChoice } from './nftables/choose-writer.ts'
 import type { SkeletonOptions } from './nftables/skeleton.ts'
 
 export interface ProxyConfig {
+  mode: ModeName
   kubeconfig: string | undefined
+  /** `--master`: URL of the API server in place of the kubeconfig's. */
+  server: string | undefined
   /** `--hostname-override`; undefined: the host's name. */
   nodeName: string | undefined
   nodeIps: readonly Address[]
   nodePortAddresses: NodePortAddresses
+  /** Families whose node ports are answered on the loopback address, by a listener of this process (TCP only). */
+  localhostNodePorts: readonly Family[]
+  externalIps: boolean
   clusterCidrs: readonly Cidr[]
+  localDetection: LocalDetection
   skeleton: SkeletonOptions
-  healthz: ListenAt
-  metrics: ListenAt
+  /** Undefined: no server. */
+  healthz: ListenAt | undefined
+  metrics: ListenAt | undefined
+  /** End when the metrics port cannot be opened. */
+  bindHardFail: boolean
   syncMs: number
   minSyncMs: number
   graceMs: number
   writer: WriterChoice
-  cleanup: boolean
+  conntrack: ConntrackConfig
+  oomScoreAdj: number
+  ipvs: IpvsConfig
   verbosity: number
+  /** What was found, for /configz and `--write-config-to`. */
+  values: Values
 }
 
-export type ParsedConfig = { help: true } | { help: false; config: ProxyConfig }
-
-interface Flag extends FlagSpec {
-  help: string
+/** 0 leaves a value of the kernel as it is. */
+export interface ConntrackConfig {
+  maxPerCore: number
+  min: number
+  establishedMs: number
+  closeWaitMs: number
+  beLiberal: boolean
+  udpMs: number
+  udpStreamMs: number
 }
 
-const flags = {
-  kubeconfig: {
-    type: 'string',
-    help: 'file that says where the API server is (default: KUBECONFIG, the service account)',
-  },
-  'hostname-override': { type: 'string', help: "name of this Node object (default: the host's name, lower case)" },
-  'cluster-cidr': {
-    type: 'string',
-    help: 'networks of Pods, with commas; other sources of ClusterIP traffic are masqueraded',
-  },
-  'node-ip': { type: 'string', help: "this node's addresses, with commas (default: those of the Node object)" },
-  'nodeport-addresses': {
-    type: 'string',
-    help: 'where node ports are answered: `primary` (default), or networks with commas',
-  },
-  'masquerade-all': { type: 'boolean', help: 'masquerade all traffic to ClusterIPs' },
-  'masquerade-bit': { type: 'string', help: 'bit of the packet mark that asks for masquerading, 0 to 31 (default 14)' },
-  'healthz-bind-address': { type: 'string', help: 'address and port of /healthz and /livez (default 0.0.0.0:10256)' },
-  'metrics-bind-address': {
-    type: 'string',
-    help: 'address and port of /metrics and /proxyMode (default 127.0.0.1:10249)',
-  },
-  'sync-period': { type: 'string', help: 'longest time between checks of the rules and between retries (default 30s)' },
-  'min-sync-period': { type: 'string', help: 'shortest time between two writes of rules (default 50ms)' },
-  'traffic-policy-grace': {
-    type: 'string',
-    help: 'how long a change of externalTrafficPolicy waits for the load balancers (default 60s)',
-  },
-  writer: {
-    type: 'string',
-    help: '`netlink`, `nft` (a process for each write) or `auto` (default): netlink where that is possible',
-  },
-  cleanup: { type: 'boolean', help: "remove this proxy's rules and exit" },
-  v: { type: 'string', short: 'v', help: 'log level: 0 (default) to 10; 4 and above log every write' },
-  help: { type: 'boolean', short: 'h', help: 'print this' },
-} satisfies Record<string, Flag>
+export interface IpvsConfig {
+  scheduler: string
+  excludeCidrs: readonly Cidr[]
+  strictArp: boolean
+  tcpMs: number
+  tcpFinMs: number
+  udpMs: number
+}
 
-type FlagName = keyof typeof flags
+export interface LocalDetection {
+  mode: (typeof detectLocalModes)[number]
+  bridge: string
+  interfacePrefix: string
+}
 
-export function usage(): string {
-  const lines = Object.entries(flags).map(([name, { help }]) => `  --${name.padEnd(22)} ${help}`)
-  return `Usage: roadstead proxy [flags]\n\nForwards Service traffic on this node with nftables.\n\n${lines.join('\n')}\n`
+export type ParsedConfig =
+  | { task: 'help' }
+  | { task: 'run' | 'init' | 'cleanup' | 'write'; config: ProxyConfig; writeTo: string; warnings: readonly string[] }
+
+export interface GivenFile {
+  path: string
+  text: string
+  /** What the YAML parser made of it. */
+  document: unknown
+}
+
+/** The file that `--config` names. Throws UsageError. */
+export function configPath(argv: readonly string[]): string | undefined {
+  return readFlags(argv).get('config')
 }
 
 /** Throws UsageError. */
-export function parseConfig(argv: readonly string[]): ParsedConfig {
-  const { values } = parseFlags(argv, flags)
-  const text = (name: FlagName): string | undefined => {
-    const value = values[name]
-    if (value === '') throw new UsageError(`--${name} needs a value`)
-    return typeof value === 'string' ? value : undefined
+export function parseConfig(argv: readonly string[], file?: GivenFile): ParsedConfig {
+  const flags = readFlags(argv)
+  if (flags.get('help') === 'true') return { task: 'help' }
+  const warnings = Object.entries(ignoredFlags).flatMap(([name, reason]) =>
+    flags.has(name) ? [`--${name} has no meaning here: ${reason}`] : [],
+  )
+  const mistakes: string[] = []
+  const content = file && inFile(file.path, () => readConfigFile(file.document))
+  warnings.push(...(content?.warnings ?? []))
+  const read = <T>(setting: Setting<T>, modes: readonly ModeName[]): T | undefined => {
+    let found: T | undefined
+    for (const source of setting.sources) {
+      const given = givenBy(source, setting, flags, content?.fields, file !== undefined, warnings)
+      if (given === undefined) continue
+      if (source.modes && !source.modes.some((mode) => modes.includes(mode))) {
+        warnings.push(`${given.where} has no meaning in mode ${modes[0]}`)
+      } else if (given.value === undefined)
+        mistakes.push(`${given.where}: ${given.shown} is not ${setting.kind.expected}`)
+      else found ??= given.value
+    }
+    return found
   }
-  if (values['help'] === true) return { help: true }
-  const duration = (name: FlagName, usual: string) => parseDuration(name, text(name) ?? usual)
-  const clusterCidrs = cidrs('cluster-cidr', text('cluster-cidr'))
-  const syncMs = duration('sync-period', '30s')
-  if (syncMs === 0) throw new UsageError('--sync-period must be more than 0')
+  const mode = read<ModeName>(settings.mode, [])
+  // A file without a mode was written for kube-proxy's default, iptables: what it says for that mode is meant for this one.
+  const modes: ModeName[] = mode === undefined ? ['nftables', 'iptables'] : [mode]
+  const given: Partial<Record<SettingName, unknown>> = { mode }
+  for (const name of Object.keys(settings) as SettingName[]) {
+    if (name !== 'mode') given[name] = read(settings[name] as Setting<unknown>, modes)
+  }
+  const values = complete(given as Partial<Values>)
+  for (const [flag, name] of Object.entries(deprecatedPorts)) {
+    const text = flags.get(flag)
+    if (text === undefined || file !== undefined) continue
+    warnings.push(`--${flag} is deprecated: use --${name}-bind-address`)
+    values[name] = bindWithPort(flags.get(`${name}-bind-address`), text, values[name], `--${flag}`, mistakes)
+  }
+  mistakes.push(...contradictions(values))
+  if (mistakes.length > 0) throw new UsageError(`${file === undefined ? '' : `${file.path}: `}${mistakes.join('; ')}`)
+  const task = flags.has('write-config-to')
+    ? 'write'
+    : flags.get('cleanup') === 'true'
+      ? 'cleanup'
+      : flags.get('init-only') === 'true'
+        ? 'init'
+        : 'run'
+  return { task, config: configOf(values), writeTo: flags.get('write-config-to') ?? '', warnings }
+}
+
+interface Given<T> {
+  where: string
+  shown: string
+  /** Undefined: not of the kind. */
+  value: T | undefined
+}
+
+function givenBy<T>(
+  source: Source,
+  { kind, besideFile, zeroIsUnset, sources }: Setting<T>,
+  flags: ReadonlyMap<string, string>,
+  fields: ReadonlyMap<string, unknown> | undefined,
+  hasFile: boolean,
+  warnings: string[],
+): Given<T> | undefined {
+  if (source.from === 'flag') {
+    const text = flags.get(source.name)
+    if (text === undefined) return undefined
+    const where = `--${source.name}`
+    if (hasFile && !besideFile) {
+      const field = sources.find(({ from }) => from === 'field')?.name
+      warnings.push(`${where} does not count beside --config${field === undefined ? '' : `: set ${field} in the file`}`)
+      return undefined
+    }
+    if (text === '' && kind.fromText('') !== 'off') return { where, shown: 'nothing', value: undefined }
+    return { where, shown: JSON.stringify(text), value: kind.fromText(text) }
+  }
+  const value = fields?.get(source.name)
+  if (value === undefined || (zeroIsUnset && isZero(value))) return undefined
+  return { where: source.name, shown: describe(value), value: kind.fromYaml(value) }
+}
+
+function inFile<T>(path: string, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw error instanceof UsageError ? new UsageError(`${path}: ${error.message}`) : error
+  }
+}
+
+function complete(given: Partial<Values>): Values {
+  const usual = Object.fromEntries(Object.entries(settings).map(([name, setting]) => [name, setting.usual])) as Values
+  const said = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Partial<Values>
+  const values = { ...usual, ...said }
+  // As kube-proxy: with an IPv6 bind address the usual places are IPv6 ones.
+  if (values.bindAddress.family === 'ip6') {
+    values.healthz = given.healthz ?? { host: '::', port: 10_256 }
+    values.metrics = given.metrics ?? { host: '::1', port: 10_249 }
+  }
+  const byName: readonly NodePortEntry[] = values.mode === 'nftables' ? ['primary'] : ['all']
+  values.nodePortAddresses = values.nodePortAddresses.length > 0 ? values.nodePortAddresses : byName
+  values.localhostNodePorts = given.localhostNodePorts ?? values.mode === 'iptables'
+  values.externalIps = given.externalIps ?? values.featureGates['AllowServiceExternalIPs'] ?? false
+  return values
+}
+
+function bindWithPort(
+  address: string | undefined,
+  text: string,
+  present: Bind,
+  flag: string,
+  mistakes: string[],
+): Bind {
+  const port = Number(text)
+  if (!/^\d+$/.test(text) || port > 65_535) {
+    mistakes.push(`${flag}: ${JSON.stringify(text)} is not a port`)
+    return present
+  }
+  if (port === 0) return 'off'
+  if (address !== undefined) return bind(port).fromText(address) ?? present
+  return present === 'off' ? present : { ...present, port }
+}
+
+function contradictions(values: Values): string[] {
+  const found: string[] = []
+  if (values.minSyncMs > values.syncMs) {
+    found.push(
+      `the shortest time between writes (${values.minSyncMs} ms) is longer than the sync period (${values.syncMs} ms)`,
+    )
+  }
+  const names = { BridgeInterface: values.podBridge, InterfaceNamePrefix: values.podInterfacePrefix }
+  if (values.detectLocalMode in names && names[values.detectLocalMode as keyof typeof names] === '') {
+    const setting = values.detectLocalMode === 'BridgeInterface' ? settings.podBridge : settings.podInterfacePrefix
+    const wanted = setting.sources.map(({ name, from }) => (from === 'flag' ? `--${name}` : name)).join(' or ')
+    found.push(`local detection by ${values.detectLocalMode} needs ${wanted}`)
+  }
+  if (
+    values.nodePortAddresses.includes('primary') &&
+    values.nodePortAddresses.some((entry) => typeof entry !== 'string')
+  ) {
+    found.push('addresses of node ports: primary cannot stand beside networks')
+  }
+  return found
+}
+
+function configOf(values: Values): ProxyConfig {
+  const { bindAddress, nodeIps } = values
+  const bound = ['0.0.0.0', '::'].includes(bindAddress.text) ? [] : [bindAddress]
+  const clusterCidrs = values.detectLocalMode === 'ClusterCIDR' ? values.clusterCidrs : []
+  const localDetection = {
+    mode: values.detectLocalMode,
+    bridge: values.podBridge,
+    interfacePrefix: values.podInterfacePrefix,
+  }
   return {
-    help: false,
-    config: {
-      kubeconfig: text('kubeconfig'),
-      nodeName: text('hostname-override')?.trim().toLowerCase(),
-      nodeIps: list(text('node-ip')).map((item) => parseAddress(item) ?? wrong('node-ip', item, 'an IP address')),
-      nodePortAddresses: nodePortAddresses(text('nodeport-addresses')),
-      clusterCidrs,
-      skeleton: {
-        clusterCidrs: { ip: ofFamily(clusterCidrs, 'ip'), ip6: ofFamily(clusterCidrs, 'ip6') },
-        masqueradeAll: values['masquerade-all'] === true,
-        masqueradeBit: whole('masquerade-bit', text('masquerade-bit') ?? '14', 31),
-      },
-      healthz: bindAddress('healthz-bind-address', text('healthz-bind-address') ?? '0.0.0.0:10256', 10_256),
-      metrics: bindAddress('metrics-bind-address', text('metrics-bind-address') ?? '127.0.0.1:10249', 10_249),
-      syncMs,
-      minSyncMs: duration('min-sync-period', '50ms'),
-      graceMs: duration('traffic-policy-grace', '60s'),
-      writer: writerChoice(text('writer') ?? 'auto'),
-      cleanup: values['cleanup'] === true,
-      verbosity: whole('v', text('v') ?? '0', 10),
+    mode: values.mode,
+    kubeconfig: values.kubeconfig || undefined,
+    server: values.master || undefined,
+    nodeName: values.nodeName || undefined,
+    nodeIps: nodeIps.length > 0 ? nodeIps : bound,
+    nodePortAddresses: inKernel(values.nodePortAddresses),
+    localhostNodePorts: onLoopback(values),
+    externalIps: values.externalIps,
+    clusterCidrs,
+    localDetection,
+    skeleton: {
+      clusterCidrs: { ip: ofFamily(clusterCidrs, 'ip'), ip6: ofFamily(clusterCidrs, 'ip6') },
+      masqueradeAll: values.masqueradeAll,
+      masqueradeBit: values.masqueradeBit,
     },
+    healthz: values.healthz === 'off' ? undefined : values.healthz,
+    metrics: values.metrics === 'off' ? undefined : values.metrics,
+    bindHardFail: values.bindAddressHardFail,
+    syncMs: values.syncMs,
+    minSyncMs: values.minSyncMs,
+    graceMs: values.graceMs,
+    writer: values.writer,
+    conntrack: {
+      maxPerCore: values.conntrackMaxPerCore,
+      min: values.conntrackMin,
+      establishedMs: values.conntrackEstablishedMs,
+      closeWaitMs: values.conntrackCloseWaitMs,
+      beLiberal: values.conntrackBeLiberal,
+      udpMs: values.conntrackUdpMs,
+      udpStreamMs: values.conntrackUdpStreamMs,
+    },
+    oomScoreAdj: values.oomScoreAdj,
+    ipvs: {
+      scheduler: values.ipvsScheduler,
+      excludeCidrs: values.ipvsExcludeCidrs,
+      strictArp: values.ipvsStrictArp,
+      tcpMs: values.ipvsTcpMs,
+      tcpFinMs: values.ipvsTcpFinMs,
+      udpMs: values.ipvsUdpMs,
+    },
+    verbosity: values.verbosity,
+    values,
   }
-}
-
-function wrong(flag: FlagName, text: string, expected: string): never {
-  throw new UsageError(`--${flag}: "${text}" is not ${expected}`)
-}
-
-function list(text: string | undefined): string[] {
-  return (text ?? '').split(',').flatMap((item) => item.trim() || [])
-}
-
-function cidrs(flag: FlagName, text: string | undefined): Cidr[] {
-  return list(text).map((item) => parseCidr(item) ?? wrong(flag, item, 'a network such as 10.244.0.0/16'))
 }
 
 function ofFamily(ranges: readonly Cidr[], family: Family): string[] {
   return ranges.filter((range) => range.family === family).map((range) => range.text)
 }
 
-function nodePortAddresses(text: string | undefined): NodePortAddresses {
-  if (text === undefined || text === 'primary') return 'primary'
-  if (text === 'all')
-    return families.map((family) => parseCidr(family === 'ip' ? '0.0.0.0/0' : '::/0')).flatMap((range) => range ?? [])
-  return cidrs('nodeport-addresses', text)
+/** The kernel's part of it: loopback addresses are not among it (see local-node-ports.ts). */
+function inKernel(entries: readonly NodePortEntry[]): NodePortAddresses {
+  if (entries.includes('all')) return everywhere
+  if (entries.includes('primary')) return 'primary'
+  return entries.flatMap((entry) => (typeof entry === 'string' ? [] : entry))
 }
 
-function writerChoice(text: string): WriterChoice {
-  return writerChoices.find((choice) => choice === text) ?? wrong('writer', text, writerChoices.join(', '))
+const everywhere: readonly Cidr[] = ['0.0.0.0/0', '::/0'].flatMap((text) => parseCidr(text) ?? [])
+
+function onLoopback({ nodePortAddresses: entries, localhostNodePorts }: Values): Family[] {
+  return (['ip', 'ip6'] as const).filter(
+    (family) =>
+      localhostNodePorts ||
+      entries.some((entry) => isLocalhost(entry) && (typeof entry === 'string' || entry.family === family)),
+  )
 }
 
-function whole(flag: FlagName, text: string, most: number): number {
-  const number = /^\d+$/.test(text) ? Number(text) : Number.NaN
-  return number <= most ? number : wrong(flag, text, `a whole number from 0 to ${most}`)
-}
-
-/** `address`, `address:port`, `[address]:port`; port 0 means any free one. */
-function bindAddress(flag: FlagName, text: string, usualPort: number): ListenAt {
-  const alone = parseAddress(text)
-  if (alone) return { host: alone.text, port: usualPort }
-  const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? []
-  const address = parseAddress(bracketed ?? plain ?? '')
-  const port = Number(digits)
-  if (address === undefined || !(port <= 65_535)) return wrong(flag, text, 'an address and port such as 0.0.0.0:10256')
-  return { host: address.text, port }
+export function usage(): string {
+  const line = (name: string, help: string) => `  --${name.padEnd(34)} ${help}`
+  const lines = [
+    ...Object.entries(tasks).map(([name, help]) => line(name, help)),
+    ...Object.values<Setting<unknown>>(settings).map((setting) => {
+      const [name = '', ...others] = flagsOf(setting)
+      const also = others.length > 0 ? ` (also --${others.join(', --')})` : ''
+      return line(name, `${setting.help}${also}${setting.besideFile ? ' *' : ''}`)
+    }),
+  ]
+  return `Usage: roadstead proxy [flags]\n\nForwards Service traffic on this node. Flags are named as kube-proxy's; some are ours.\n\n${lines.join('\n')}\n`
 }

@@ -55,3 +55,20 @@ function closed(server: Server): Promise<void> {
     server.closeAllConnections()
   })
 }
+
+/** The health port is taken or not ours. */
+export class ListenFailure extends Error {
+  override readonly name = 'ListenFailure'
+  constructor(what: string, at: ListenAt, cause: unknown) {
+    super(
+      `the ${what} port ${at.host}:${at.port} cannot be opened (${messageOf(cause)}): is another proxy running on this node?`,
+      {
+        cause,
+      },
+    )
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -11,10 +11,11 @@ import type { Log } from '../kube/log.ts'
 import { endpointSlices, nodes, services } from '../kube/resources.ts'
 import { type Address, contains, parseAddress } from './addresses.ts'
 import type { ProxyConfig } from './config.ts'
+import { configDocument } from './config-document.ts'
 import { createHealthCheckServers } from './health-checks.ts'
-import { createHealth } from './health.ts'
-import { type Listening, listen } from './listen.ts'
-import { createMetrics } from './metrics.ts'
+import { createHealth, type Health } from './health.ts'
+import { type Listening, listen, ListenFailure } from './listen.ts'
+import { createMetrics, type ProxyMetrics } from './metrics.ts'
 import { isEligible, nodeFacts, sameFacts } from './node-facts.ts'
 import type { NodeFacts } from './rules.ts'
 import { createRuleset } from './ruleset.ts'
@@ -34,8 +35,8 @@ export interface ProxyOptions {
 }
 
 export interface Proxy {
-  /** Where /healthz is answered. */
-  readonly healthz: Listening
+  /** Where /healthz is answered; undefined: nowhere. */
+  readonly healthz: Listening | undefined
   /** Undefined when its port was taken: the proxy works without it. */
   readonly metrics: Listening | undefined
   /** Resolves after the first write. */
@@ -49,13 +50,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const { config, nodeName, client, writer, clock, random, log } = options
   const metrics = createMetrics()
   const health = createHealth(clock, config.syncMs)
-  const healthz = await listen(config.healthz, healthListener(health, metrics)).catch((cause: unknown) => {
-    throw new ListenFailure(config.healthz, cause)
-  })
-  const metricsServer = await listen(config.metrics, metricsListener(metrics, 'nftables')).catch((error: unknown) => {
-    log.warn({ error, ...config.metrics }, 'metrics are not served')
-    return undefined
-  })
+  const { healthz, metricsServer } = await openServers(config, health, metrics, log)
   const recorder = createEventRecorder({ client, component: 'roadstead-proxy', host: nodeName, clock, random, log })
 
   const informing = { client, clock, random, log }
@@ -181,25 +176,9 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
       stopping.abort()
       await Promise.all([serviceInformer.stop(), sliceInformer.stop(), nodeInformer.stop()])
       await sync.stop()
-      await Promise.all([healthChecks.close(), healthz.close(), metricsServer?.close(), recorder.stop()])
+      await Promise.all([healthChecks.close(), healthz?.close(), metricsServer?.close(), recorder.stop()])
     },
   }
-}
-
-export class ListenFailure extends Error {
-  override readonly name = 'ListenFailure'
-  constructor(at: { host: string; port: number }, cause: unknown) {
-    super(
-      `the health port ${at.host}:${at.port} cannot be opened (${messageOf(cause)}): is another proxy running on this node?`,
-      {
-        cause,
-      },
-    )
-  }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }
 
 function isInside(config: ProxyConfig, facts: NodeFacts, text: string): boolean {
@@ -209,6 +188,32 @@ function isInside(config: ProxyConfig, facts: NodeFacts, text: string): boolean 
     facts.addresses.some((own) => own.text === address.text) ||
     config.clusterCidrs.some((range) => contains(range, address))
   )
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** Rejects with ListenFailure. */
+async function openServers(config: ProxyConfig, health: Health, metrics: ProxyMetrics, log: Log) {
+  const at = config.healthz
+  const healthz =
+    at &&
+    (await listen(at, healthListener(health, metrics)).catch((cause: unknown) => {
+      throw new ListenFailure('health', at, cause)
+    }))
+  const beside = config.metrics
+  if (beside === undefined) return { healthz, metricsServer: undefined }
+  const answer = metricsListener(metrics, config.mode, () => configDocument(config.values))
+  const metricsServer = await listen(beside, answer).catch(async (error: unknown) => {
+    if (config.bindHardFail) {
+      await healthz?.close()
+      throw new ListenFailure('metrics', beside, error)
+    }
+    log.warn({ error, ...beside }, 'metrics are not served')
+    return undefined
+  })
+  return { healthz, metricsServer }
 }
 
 function interfaceAddresses(): Address[] {

@@ -1,86 +1,86 @@
-/** `roadstead proxy`: reads flags, connects to the API server and runs the proxy until the stop signal. The rules stay when it ends. */
-import { availableParallelism, hostname } from 'node:os'
-import { pino } from 'pino'
-import { systemClock } from '../kube/clock.ts'
-import { loadConnection } from '../kube/connection.ts'
+/**
+ * `roadstead proxy`: reads flags and file and does what they say. The rules stay when it ends.
+ * What takes time to load is loaded when it is wanted: a restarted proxy should be back soon.
+ */
+import { writeFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import type { pino } from 'pino'
 import type { CommandIo } from '../kube/flags.ts'
-import { createHttpClient } from '../kube/http-client.ts'
 import type { Log } from '../kube/log.ts'
-import { type Family, families } from './addresses.ts'
-import { type ProxyConfig, parseConfig, usage } from './config.ts'
-import { chooseWriter } from './nftables/choose-writer.ts'
-import { nftProgram } from './nftables/nft.ts'
-import { ListenFailure, startProxy } from './proxy.ts'
-import { applySettings, settingsFor } from './sysctls.ts'
-import { type RuleWriter, WriteError } from './writer.ts'
+import { configPath, type ParsedConfig, parseConfig, type ProxyConfig, usage } from './config.ts'
+import { readGivenFile } from './config-reader.ts'
+import { ListenFailure } from './listen.ts'
+import { AlreadyRunning, takeLock } from './lock.ts'
+import { allModes, removeOthers } from './modes.ts'
+import { runProgram } from './program.ts'
+import type { Followed } from './serve.ts'
+import { WriteError } from './writer.ts'
+
+type Pino = typeof pino
 
 /** Resolves with the exit code: 0 after the stop signal, 1 when the proxy cannot work here. Throws UsageError. */
 export async function run(argv: string[], io: CommandIo): Promise<number> {
-  const parsed = parseConfig(argv)
-  if (parsed.help) {
+  const path = configPath(argv)
+  const file = path === undefined ? undefined : await readGivenFile(path)
+  const parsed = parseConfig(argv, file)
+  if (parsed.task === 'help') {
     io.stdout(usage())
     return 0
   }
-  const { config } = parsed
-  const log = lineLog(config, io)
+  const log = lineLog((await import('pino')).pino, parsed.config, io)
+  for (const warning of parsed.warnings) log.warn({}, warning)
+  const readAgain = async () => {
+    const now = await readGivenFile(path ?? '')
+    parseConfig(argv, now)
+    return now
+  }
   try {
-    const writer = await chooseWriter(config.writer, { nft: nftProgram(), skeleton: config.skeleton, log })
-    if (config.cleanup) {
-      await writer.remove()
-      return 0
-    }
-    return await serve(config, io, log, writer)
+    return await carryOut(parsed, file && { given: file, read: readAgain }, io, log)
   } catch (error) {
-    if (!(error instanceof ListenFailure) && !(error instanceof WriteError)) throw error
+    const isExpected = [ListenFailure, WriteError, AlreadyRunning].some((kind) => error instanceof kind)
+    if (!isExpected || !(error instanceof Error)) throw error
     io.stderr(`roadstead proxy: ${error.message.replaceAll('\n', ' ')}\n`)
     return 1
   }
 }
 
-async function serve(config: ProxyConfig, io: CommandIo, log: Log, writer: RuleWriter): Promise<number> {
-  const connection = await loadConnection({ kubeconfig: config.kubeconfig, env: io.env })
-  const client = createHttpClient(connection, {
-    userAgent: 'roadstead-proxy',
-    onWarning: (text) => log.warn({}, text),
-  })
-  const nodeName = config.nodeName ?? hostname().trim().toLowerCase()
-  const proxy = await startProxy({ config, nodeName, client, writer, clock: systemClock, random: Math.random, log })
-  try {
-    await applySettings(settingsFor(familiesOf(config), availableParallelism()), log)
-    log.info({ node: nodeName, healthz: proxy.healthz.address, writer: writer.name }, 'proxy started')
-    await Promise.race([proxy.ready, aborted(io.signal)])
-    if (!io.signal.aborted) log.info({}, 'rules are in place')
-    await aborted(io.signal)
+async function carryOut(
+  { task, config, writeTo }: Exclude<ParsedConfig, { task: 'help' }>,
+  file: Followed | undefined,
+  io: CommandIo,
+  log: Log,
+): Promise<number> {
+  if (task === 'write') {
+    const [{ configDocument }, { stringify }] = await Promise.all([import('./config-document.ts'), import('yaml')])
+    await writeFile(writeTo, stringify(configDocument(config.values)))
     return 0
+  }
+  const modes = allModes(runProgram)
+  const lock = await takeLock(`process ${process.pid}`)
+  try {
+    if (task === 'cleanup') return (await removeOthers(modes, undefined, log)) ? 0 : 1
+    const { prepareNode, serve } = await import('./serve.ts')
+    if (task === 'init') {
+      await prepareNode(config, log)
+      return 0
+    }
+    const mode = modes.find(({ name }) => name === config.mode)
+    if (mode === undefined) throw new WriteError(`there is no mode ${config.mode} here`)
+    const nodeName = config.nodeName ?? hostname().trim().toLowerCase()
+    return await serve({ config, mode, modes, file, nodeName, io, log })
   } finally {
-    await proxy.stop()
-    client.close()
+    await lock.release()
   }
 }
 
-/** Forwarding is switched on for the families that the cluster is known to use; without any hint, for IPv4. */
-function familiesOf(config: ProxyConfig): Set<Family> {
-  const used = families.filter((family) =>
-    [...config.clusterCidrs, ...config.nodeIps].some((entry) => entry.family === family),
-  )
-  return new Set(used.length > 0 ? used : ['ip'])
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })
-}
-
-function lineLog(config: ProxyConfig, io: CommandIo): Log {
-  return pino(
+function lineLog(create: Pino, config: ProxyConfig, io: CommandIo): Log {
+  return create(
     {
       level: config.verbosity >= 4 ? 'debug' : 'info',
       base: { component: 'proxy' },
-      timestamp: pino.stdTimeFunctions.isoTime,
+      timestamp: create.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      serializers: { error: pino.stdSerializers.err },
+      serializers: { error: create.stdSerializers.err },
     },
     { write: (line) => io.stderr(line) },
   )

@@ -1,4 +1,4 @@
-/** The proxy's two HTTP servers: /healthz and /livez for load balancers and probes, /metrics and /proxyMode for administrators. */
+/** The proxy's two HTTP servers: /healthz and /livez for load balancers and probes, /metrics, /proxyMode and /configz for administrators. */
 import type { RequestListener, ServerResponse } from 'node:http'
 import type { Health } from './health.ts'
 import type { ProxyMetrics } from './metrics.ts'
@@ -15,11 +15,16 @@ export function healthListener(health: Health, metrics: ProxyMetrics): RequestLi
   }
 }
 
-export function metricsListener(metrics: ProxyMetrics, mode: string): RequestListener {
+/** @param config what /configz shows */
+export function metricsListener(metrics: ProxyMetrics, mode: string, config: () => unknown): RequestListener {
   return (request, response) => {
     const path = new URL(request.url ?? '/', 'http://proxy').pathname
     if (path === '/proxyMode') response.writeHead(200, { 'Content-Type': 'text/plain' }).end(mode)
-    else if (path === '/metrics') {
+    else if (path === '/configz') {
+      // Under the name of the group, as every Kubernetes component answers it.
+      const body = JSON.stringify({ 'kubeproxy.config.k8s.io': config() })
+      response.writeHead(200, { 'Content-Type': 'application/json' }).end(body)
+    } else if (path === '/metrics') {
       metrics.text().then(
         (text) => response.writeHead(200, { 'Content-Type': metrics.contentType }).end(text),
         () => response.writeHead(500).end(),

@@ -44,7 +44,7 @@ export const rooms: readonly Room[] = [
   {
     folder: 'proxy/',
     may: ['kube/', 'proxy/netlink/'],
-    packages: ['ipaddr.js', 'pino', 'prom-client'],
+    packages: ['ipaddr.js', 'pino', 'prom-client', 'yaml'],
     testsMay: fakes,
   },
   // koffi: by socket.ts alone, and only when it is wanted.
