@@ -1,5 +1,6 @@
 /** The proxy's metrics, with kube-proxy's names where the meaning is the same. One registry a proxy, nothing global. */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { Family } from './addresses.ts'
 
 export interface ProxyMetrics {
   /** Text in the exposition format. */
@@ -12,6 +13,7 @@ export interface ProxyMetrics {
   synced(at: number): void
   probed(endpoint: 'healthz' | 'livez', code: number): void
   affinityForgotten(entries: number): void
+  flowsReconciled(swept: { family: Family; removed: number; seconds: number }): void
 }
 
 /** kube-proxy's: 1 ms doubled fourteen times. */
@@ -50,6 +52,19 @@ export function createMetrics(): ProxyMetrics {
     help: 'Clients that were forgotten because their endpoint is gone',
     registers,
   })
+  const flowSweeps = new Histogram({
+    name: 'kubeproxy_conntrack_reconciler_sync_duration_seconds',
+    help: 'Time to look through the flows of connection tracking and remove stale ones',
+    labelNames: ['ip_family'],
+    buckets,
+    registers,
+  })
+  const flowsRemoved = new Counter({
+    name: 'kubeproxy_conntrack_reconciler_deleted_entries_total',
+    help: 'Stale flows removed from connection tracking',
+    labelNames: ['ip_family'],
+    registers,
+  })
   const probes = (endpoint: string) =>
     new Counter({
       name: `kubeproxy_proxy_${endpoint}_total`,
@@ -72,5 +87,10 @@ export function createMetrics(): ProxyMetrics {
     synced: (at) => syncedAt.set(at / 1000),
     probed: (endpoint, code) => probed[endpoint].inc({ code }),
     affinityForgotten: (count) => forgotten.inc(count),
+    flowsReconciled({ family, removed, seconds }) {
+      const labels = { ip_family: family === 'ip' ? 'IPv4' : 'IPv6' }
+      flowSweeps.observe(labels, seconds)
+      flowsRemoved.inc(labels, removed)
+    },
   }
 }
