@@ -52,7 +52,7 @@ test('chains are what verdicts go to, by family', () => {
   const chains = chainsOf(
     new Map([
       ['ip svc a', 'goto n3'],
-      ['ip6 svc b', 'goto s2'],
+      ['ip6 svc b', 'goto n3'],
       ['ip svc c', 'drop'],
     ]),
   )
@@ -60,7 +60,7 @@ test('chains are what verdicts go to, by family', () => {
     [...chains].map(([family, names]) => [family, ...names]),
     [
       ['ip', 'n3'],
-      ['ip6', 's2'],
+      ['ip6', 'n3'],
     ],
   )
 })

@@ -4,21 +4,55 @@
  */
 import type { Family } from './addresses.ts'
 
-/** Maps and sets of the skeleton whose elements the proxy writes. `affinity` is filled by the kernel and not among them. */
+/**
+ * What the proxy wants of the node, whatever mode carries it out. A frontend is `address . protocol . port`. Keys and values:
+ *
+ * node
+ * - `pods`            set of networks. Where Pods are, if addresses tell (--detect-local-mode ClusterCIDR, NodeCIDR); else empty
+ * - `service-cidrs`   set of networks. ClusterIPs of the cluster: what goes to an address there that no frontend has is refused
+ * - `cluster-ips`     set of addresses. Refused on ports that are no frontend; sources that are not local are masqueraded
+ *
+ * frontends
+ * - `frontends`       set. All of them; a new connection that was not translated (tried before the Service was here) is refused
+ * - `no-ep`           frontend: `goto reject-it`. No endpoint anywhere: refused, whoever asks; comes before everything but `fw-vips`
+ * - `fw-vips`         set of frontends. Only sources in `fw-allow` may use it, the others are dropped
+ * - `fw-allow`        set of frontend . network
+ * - `masq`            set of frontends. Masqueraded whoever asks (external policy Cluster)
+ * - `local-vips`      set of frontends. Masqueraded when the node itself asks (external policy Local)
+ * - `svc`             frontend: `goto n<k>`: to one of the k endpoints in `ep`, by equal chance; or `drop`
+ * - `ep`              frontend . slot: `address . port`, slots 0 to k - 1
+ * - `svc-local`       frontend: `goto l<k>`: to one of the k endpoints in `ep-local`; or `drop`. Comes before `svc`, and only for
+ *                     sources that are neither local (Pods) nor this node's own addresses
+ * - `ep-local`        as `ep`
+ * - `hairpin`         set of address . the same address, of endpoints here: masqueraded when they reach themselves through a frontend
+ *
+ * session affinity
+ * - `session`         frontend: id of a session, `xxxx:yyyy` (hex). Frontends of one Service port that choose from the same
+ *                     endpoints have the same id: a client keeps its endpoint across them
+ * - `learn`           id of a session: `goto t<seconds>`. So long after its last new connection a client is remembered
+ *
+ * notes of the proxy to itself, without effect on packets
+ * - `health-ports`    health check node port: ClusterIP of the Service it is held open for
+ *
+ * What clients are remembered is in maps that only the kernel fills; these are not among the elements.
+ */
 export const elementMaps = [
-  'svc',
-  'svc-local',
-  'ep',
-  'ep-local',
-  'learn',
+  'pods',
+  'service-cidrs',
   'cluster-ips',
   'frontends',
-  'masq',
-  'local-vips',
-  'hairpin',
   'no-ep',
   'fw-vips',
   'fw-allow',
+  'masq',
+  'local-vips',
+  'svc',
+  'ep',
+  'svc-local',
+  'ep-local',
+  'hairpin',
+  'session',
+  'learn',
   'health-ports',
 ] as const
 

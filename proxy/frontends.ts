@@ -1,12 +1,13 @@
 /**
  * Which addresses and ports of a Service this node answers for. Pure.
- * ClusterIPs, node ports on the node's addresses, load balancer addresses whose ipMode is VIP or unset (KEP-1860).
+ * ClusterIPs, node ports on the node's addresses, load balancer addresses whose ipMode is VIP or unset (KEP-1860), and externalIPs where
+ * the administrator allows them (CVE-2020-8554: whoever may write a Service can catch any address with them).
  */
 import type { Service, ServicePort } from '../kube/objects.ts'
 import { type Address, type Family, parseAddress } from './addresses.ts'
 
 export interface Frontend {
-  kind: 'cluster-ip' | 'node-port' | 'load-balancer'
+  kind: 'cluster-ip' | 'node-port' | 'load-balancer' | 'external-ip'
   family: Family
   address: string
   /** `address . protocol . port`, as nft writes it. */
@@ -38,7 +39,15 @@ function capturedIngress(service: Service): Address[] {
   return addressesOf(ingress.flatMap((entry) => (entry.ipMode === 'Proxy' ? [] : (entry.ip ?? []))))
 }
 
-export function frontends(service: Service, port: ServicePort, nodeAddresses: readonly Address[]): Frontend[] {
+/** What of this node decides where Services are answered. */
+export interface Answering {
+  /** Where node ports are answered. */
+  nodePortAddresses: readonly Address[]
+  externalIps: boolean
+}
+
+/** An address that is a load balancer's and an externalIP as well is the load balancer's: its source ranges hold. */
+export function frontends(service: Service, port: ServicePort, answering: Answering): Frontend[] {
   const at = (kind: Frontend['kind'], addresses: readonly Address[], number: number): Frontend[] =>
     addresses.map(({ family, text }) => ({
       kind,
@@ -47,11 +56,14 @@ export function frontends(service: Service, port: ServicePort, nodeAddresses: re
       key: `${text} . ${(port.protocol ?? 'TCP').toLowerCase()} . ${number}`,
     }))
   const hasNodePort = service.spec.type === 'NodePort' || service.spec.type === 'LoadBalancer'
-  return [
+  const all = [
     ...at('cluster-ip', clusterIps(service), port.port),
     ...at('load-balancer', capturedIngress(service), port.port),
-    ...(hasNodePort && port.nodePort ? at('node-port', nodeAddresses, port.nodePort) : []),
+    ...(answering.externalIps ? at('external-ip', addressesOf(service.spec.externalIPs ?? []), port.port) : []),
+    ...(hasNodePort && port.nodePort ? at('node-port', answering.nodePortAddresses, port.nodePort) : []),
   ]
+  const seen = new Set<string>()
+  return all.filter(({ key }) => !seen.has(key) && seen.add(key))
 }
 
 function addressesOf(texts: readonly string[]): Address[] {

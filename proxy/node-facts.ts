@@ -1,6 +1,7 @@
 /** What the proxy reads from its own Node object and command line about where it stands. Pure. */
 import type { Node } from '../kube/objects.ts'
-import { type Address, type Cidr, contains, families, parseAddress } from './addresses.ts'
+import { type Address, type Cidr, contains, families, parseAddress, parseCidr } from './addresses.ts'
+import { type LocalDetection, podNetworks } from './local-detection.ts'
 import type { NodeFacts } from './rules.ts'
 
 /** Where node ports are answered: on the node's primary address of each family, or on its addresses inside these ranges. */
@@ -11,6 +12,9 @@ export interface Standing {
   /** `--node-ip`: taken instead of the Node object's addresses. */
   nodeIps: readonly Address[]
   nodePortAddresses: NodePortAddresses
+  localDetection: LocalDetection
+  clusterCidrs: readonly Cidr[]
+  externalIps: boolean
 }
 
 /**
@@ -21,6 +25,7 @@ export function nodeFacts(
   standing: Standing,
   node: Node | undefined,
   interfaceAddresses: readonly Address[],
+  serviceCidrs: readonly Cidr[] = [],
 ): NodeFacts {
   const listed = node === undefined ? [] : nodeAddresses(node)
   const own = standing.nodeIps.length > 0 ? standing.nodeIps : listed
@@ -30,6 +35,9 @@ export function nodeFacts(
     nodeName: standing.nodeName,
     zone: node?.metadata.labels?.['topology.kubernetes.io/zone'],
     addresses: own,
+    externalIps: standing.externalIps,
+    pods: podNetworks(standing.localDetection, standing.clusterCidrs, cidrsOf(node?.spec?.podCIDRs)),
+    serviceCidrs,
     nodePortAddresses:
       wanted === 'primary'
         ? primary
@@ -37,6 +45,10 @@ export function nodeFacts(
             (address) => !isLoopback(address) && wanted.some((range) => contains(range, address)),
           ),
   }
+}
+
+function cidrsOf(texts: readonly string[] = []): Cidr[] {
+  return texts.flatMap((text) => parseCidr(text) ?? [])
 }
 
 /** Internal addresses before external ones, in the order of the object. */
@@ -65,11 +77,14 @@ export function isEligible(node: Node | undefined): boolean {
 }
 
 export function sameFacts(a: NodeFacts, b: NodeFacts): boolean {
-  const list = (addresses: readonly Address[]) => addresses.map((address) => address.text).join()
+  const list = (addresses: readonly (Address | Cidr)[]) => addresses.map((address) => address.text).join()
   return (
     a.nodeName === b.nodeName &&
     a.zone === b.zone &&
     list(a.addresses) === list(b.addresses) &&
-    list(a.nodePortAddresses) === list(b.nodePortAddresses)
+    list(a.nodePortAddresses) === list(b.nodePortAddresses) &&
+    list(a.pods) === list(b.pods) &&
+    list(a.serviceCidrs) === list(b.serviceCidrs) &&
+    a.externalIps === b.externalIps
   )
 }

@@ -19,6 +19,7 @@ function elements(
     externalPolicy,
     healthPorts: [],
     previous: new Map(),
+    sessionId: (name) => name.replaceAll(' ', '_'),
   })
   return new Map([...claims.values()].flatMap((group) => [...group]))
 }
@@ -218,12 +219,25 @@ describe('which Services and endpoints count', () => {
     )
   })
 
-  test('affinity: the kernel remembers IPv4 clients for the time of the Service, IPv6 clients are told apart by their address', () => {
-    const sticky = service({ sessionAffinity: 'ClientIP', clusterIPs: ['10.96.0.1', 'fd00:96::1'] })
-    const set = elements(sticky, [slice(pick('Lr')), slice([{ ip: 'fd00::5' }], { addressType: 'IPv6' })])
-    assert.equal(set.get('ip learn 10.96.0.1 . tcp . 80'), 'goto t10800')
-    assert.equal(set.get('ip6 svc fd00:96::1 . tcp . 80'), 'goto s1')
-    assert.equal(set.has('ip6 learn fd00:96::1 . tcp . 80'), false)
+  test('affinity: frontends with the same endpoints share a session in both families, others have one of their own', () => {
+    const sticky = service({
+      sessionAffinity: 'ClientIP',
+      clusterIPs: ['10.96.0.1', 'fd00:96::1'],
+      type: 'LoadBalancer',
+      ports: [{ port: 80, nodePort: 30_080 }],
+    })
+    sticky.status = { loadBalancer: { ingress: [{ ip: '203.0.113.1' }] } }
+    const slices = [slice(pick('Lr')), slice([{ ip: 'fd00::5' }], { addressType: 'IPv6' })]
+    const cluster = elements(sticky, slices)
+    for (const front of ['ip session 10.96.0.1', 'ip session 203.0.113.1', 'ip6 session fd00:96::1']) {
+      assert.equal(cluster.get(`${front} . tcp . 80`), 'default/web_TCP__cluster')
+    }
+    assert.equal(cluster.get('ip learn default/web_TCP__cluster'), 'goto t10800')
+    assert.equal(cluster.get('ip6 learn default/web_TCP__cluster'), 'goto t10800')
+    const local = elements(sticky, slices, 'Local')
+    assert.equal(local.get('ip session 10.96.0.1 . tcp . 80'), 'default/web_TCP__cluster')
+    assert.equal(local.get('ip session 203.0.113.1 . tcp . 80'), 'default/web_TCP__both')
+    assert.equal(local.get('ip session 172.18.0.11 . tcp . 30080'), 'default/web_TCP__both')
   })
 })
 

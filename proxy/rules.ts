@@ -1,19 +1,29 @@
 /**
  * One Service's part of the ruleset: Service, its EndpointSlices and this node in, elements out. Pure.
  * Elements come in groups (a frontend, a ClusterIP, a hairpin pair), each of which two Services can claim; ledger.ts decides who gets it.
- * What the elements mean to a packet: skeleton.ts.
+ * What the elements mean to a packet: elements.ts.
  */
 import type { EndpointSlice, Service, TrafficPolicy } from '../kube/objects.ts'
-import { type Address, contains, type Family, families, outermost, parseCidr, rangeKey } from './addresses.ts'
+import {
+  type Address,
+  type Cidr,
+  contains,
+  type Family,
+  families,
+  outermost,
+  parseCidr,
+  rangeKey,
+} from './addresses.ts'
 import { type ElementId, elementId, type MapName } from './elements.ts'
 import { type Place, portEndpoints, reachable } from './endpoints.ts'
-import { clusterIps, type Frontend, frontends, isProxied } from './frontends.ts'
-import { remembersClients } from './nftables/skeleton.ts'
-import { place as placeInSlots } from './slots.ts'
+import { type Answering, clusterIps, type Frontend, frontends, isProxied } from './frontends.ts'
+import { maxSlots, place as placeInSlots } from './slots.ts'
 
-export interface NodeFacts extends Place {
-  /** Where node ports are answered. */
-  nodePortAddresses: readonly Address[]
+export interface NodeFacts extends Place, Answering {
+  /** Networks of Pods, if that is how they are known (local-detection.ts). */
+  pods: readonly Cidr[]
+  /** Networks that ClusterIPs are taken from. */
+  serviceCidrs: readonly Cidr[]
   /** All the node's own addresses. */
   addresses: readonly Address[]
 }
@@ -30,6 +40,8 @@ export interface RulesInput {
   /** Health check node ports held open (flip.ts), written down so that a restarted proxy knows them. */
   healthPorts: readonly number[]
   previous: Pools
+  /** Gives the id of a session (sessions.ts) by its name. */
+  sessionId: (name: string) => string
 }
 
 /** Group name to elements. Two Services that claim a group never get half of it each. */
@@ -38,9 +50,32 @@ export type Claims = ReadonlyMap<string, ReadonlyMap<ElementId, string>>
 export interface ServiceRules {
   claims: Claims
   pools: Pools
+  sessions: readonly Session[]
+  /** The most endpoints that a pool of it should have, when these are too many (slots.ts). */
+  tooMany: number | undefined
 }
 
-const none: ServiceRules = { claims: new Map(), pools: new Map() }
+/** Session affinity of a Service port in one family: its clients are kept at one of `targets` each. */
+export interface Session {
+  name: string
+  id: string
+  family: Family
+  targets: ReadonlySet<string>
+}
+
+const none: ServiceRules = { claims: new Map(), pools: new Map(), sessions: [], tooMany: undefined }
+
+/** What is so on this node whatever Services there are. */
+export function nodeRules({ pods, serviceCidrs }: NodeFacts): Claims {
+  const elements = new Map<ElementId, string>()
+  for (const [map, ranges] of [
+    ['pods', pods],
+    ['service-cidrs', serviceCidrs],
+  ] as const) {
+    for (const range of outermost(ranges)) elements.set(elementId(range.family, map, rangeKey(range)), '')
+  }
+  return new Map([['node', elements]])
+}
 
 /** Name of a pool of `pools`. */
 export function poolName(family: Family, port: { name: string; protocol: string }, scope: 'cluster' | 'local'): string {
@@ -52,6 +87,8 @@ export function serviceRules(input: RulesInput): ServiceRules {
   if (!isProxied(service)) return none
   const claims = new Map<string, Map<ElementId, string>>()
   const pools = new Map<string, readonly string[]>()
+  const sessions = new Map<string, Session>()
+  let most = 0
   const claim = (group: string, family: Family, map: MapName, key: string, value = '') => {
     const elements = claims.get(group) ?? new Map<ElementId, string>()
     claims.set(group, elements.set(elementId(family, map, key), value))
@@ -65,9 +102,10 @@ export function serviceRules(input: RulesInput): ServiceRules {
     }
   }
 
+  const seconds = affinitySeconds(service)
   for (const port of service.spec.ports ?? []) {
     const named = { name: port.name ?? '', protocol: port.protocol ?? 'TCP' } as const
-    const fronts = frontends(service, port, node.nodePortAddresses)
+    const fronts = frontends(service, port, node)
     for (const family of families) {
       const ofFamily = fronts.filter((front) => front.family === family)
       if (ofFamily.length === 0) continue
@@ -75,6 +113,7 @@ export function serviceRules(input: RulesInput): ServiceRules {
       for (const ip of found.localIps) claim(`hairpin ${ip}`, family, 'hairpin', `${ip} . ${ip}`)
       const pool = (scope: 'cluster' | 'local'): readonly string[] => {
         const name = poolName(family, named, scope)
+        most = Math.max(most, found[scope].length)
         const slots = pools.get(name) ?? placeInSlots(input.previous.get(name) ?? [], found[scope])
         pools.set(name, slots)
         return slots
@@ -83,41 +122,59 @@ export function serviceRules(input: RulesInput): ServiceRules {
         const put = (map: MapName, key: string, value = '') => claim(front.key, family, map, key, value)
         put('frontends', front.key)
         if (!found.any) put('no-ep', front.key, 'goto reject-it')
-        else forward(front, input, pool, put)
+        else {
+          const scope = scopeOf(front, input)
+          forward(front, scope, pool, put)
+          if (seconds !== undefined) {
+            const name = sessionName(service, named, scope)
+            const id = input.sessionId(name)
+            put('session', front.key, id)
+            claim(`session ${id}`, family, 'learn', id, `goto t${seconds}`)
+            const targets = new Set(scope === 'both' ? [...pool('cluster'), ...pool('local')] : pool(scope))
+            sessions.set(`${family} ${name}`, { name, id, family, targets })
+          }
+        }
         if (front.kind === 'load-balancer') restrictSources(front, input, put)
       }
     }
   }
-  return { claims, pools }
+  return { claims, pools, sessions: [...sessions.values()], tooMany: most > maxSlots ? most : undefined }
 }
 
 type Put = (map: MapName, key: string, value?: string) => void
 
+/** Which endpoints a frontend leads to. `both`: on this node for outsiders, anywhere for Pods and the node. */
+type Scope = 'cluster' | 'local' | 'both'
+
+/** Frontends with the same endpoints share what is remembered; where the endpoints differ, the one must not lead to the other's. */
+export function sessionName(service: Service, port: { name: string; protocol: string }, scope: Scope): string {
+  return `${service.metadata.namespace}/${service.metadata.name} ${port.protocol} ${port.name} ${scope}`
+}
+
+export function scopeOf(
+  { kind }: Frontend,
+  { service, externalPolicy }: Pick<RulesInput, 'service' | 'externalPolicy'>,
+): Scope {
+  if (kind === 'cluster-ip') return service.spec.internalTrafficPolicy === 'Local' ? 'local' : 'cluster'
+  return externalPolicy === 'Local' ? 'both' : 'cluster'
+}
+
 function forward(
   front: Frontend,
-  { service, externalPolicy }: RulesInput,
+  scope: Scope,
   pool: (scope: 'cluster' | 'local') => readonly string[],
   put: Put,
 ): void {
-  const seconds = affinitySeconds(service)
-  const byClient = seconds !== undefined && !remembersClients(front.family)
   const aim = (verdicts: MapName, targets: MapName, chain: string, slots: readonly string[]) => {
     put(verdicts, front.key, slots.length === 0 ? 'drop' : `goto ${chain}${slots.length}`)
     slots.forEach((target, slot) => put(targets, `${front.key} . ${slot}`, target))
   }
-  const anywhere = byClient ? 's' : 'n'
-  if (front.kind === 'cluster-ip') {
-    aim('svc', 'ep', anywhere, pool(service.spec.internalTrafficPolicy === 'Local' ? 'local' : 'cluster'))
-  } else if (externalPolicy === 'Local') {
+  aim('svc', 'ep', 'n', pool(scope === 'local' ? 'local' : 'cluster'))
+  if (scope === 'both') {
     // Pods and the node itself are sent everywhere (as if they had used the ClusterIP); all others to this node's endpoints only.
     put('local-vips', front.key)
-    aim('svc', 'ep', anywhere, pool('cluster'))
-    aim('svc-local', 'ep-local', byClient ? 'r' : 'l', pool('local'))
-  } else {
-    put('masq', front.key)
-    aim('svc', 'ep', anywhere, pool('cluster'))
-  }
-  if (seconds !== undefined && !byClient) put('learn', front.key, `goto t${seconds}`)
+    aim('svc-local', 'ep-local', 'l', pool('local'))
+  } else if (front.kind !== 'cluster-ip') put('masq', front.key)
 }
 
 /** Undefined without session affinity. The default is the API's: three hours. */

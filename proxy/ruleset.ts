@@ -3,12 +3,15 @@
  * nothing else. No I/O; time comes in. Objects are read through `ObjectView`, so a Service is always seen with the slices of the same moment.
  */
 import type { EndpointSlice, Service } from '../kube/objects.ts'
-import { type Change, type ElementSet, elementId, partsOf } from './elements.ts'
+import type { Family } from './addresses.ts'
+import { adoptedPools, adoptedSessions, healthPortsIn, sessionIdsIn } from './adoption.ts'
+import type { Change, ElementSet } from './elements.ts'
 import { localReadyCount } from './endpoints.ts'
 import { type FlipState, flip, policyView } from './flip.ts'
-import { clusterIps, type Frontend, frontends, isProxied } from './frontends.ts'
+import { clusterIps, isProxied } from './frontends.ts'
 import { createLedger } from './ledger.ts'
-import { type NodeFacts, type Pools, poolName, serviceRules } from './rules.ts'
+import { type NodeFacts, nodeRules, type Pools, serviceRules, type Session } from './rules.ts'
+import { createSessionIds } from './sessions.ts'
 
 export interface ObjectView {
   /** Keys of all Services, `namespace/name`. */
@@ -28,6 +31,10 @@ export interface Ruleset {
   readonly desired: ElementSet
   /** Health checks of all Services. */
   readonly healthChecks: readonly HealthCheck[]
+  /** Services with more endpoints than get traffic, and how many that would be. */
+  readonly tooMany: ReadonlyMap<string, number>
+  /** Where a client of this session may be kept, as `address . port`; undefined when there is no such session. */
+  sessionTargets(family: Family, id: string): ReadonlySet<string> | undefined
   /** Something of this Service changed. */
   mark(serviceKey: string): void
   markAll(): void
@@ -43,47 +50,80 @@ export interface Ruleset {
   disown(): void
 }
 
+/** Owner of what no Service owns; a Service's key has a slash. */
+const nodeOwner = 'node'
+
 interface Kept {
   pools: Pools
+  sessions: readonly Session[]
   flip: FlipState | undefined
 }
 
 export function createRuleset(view: ObjectView, graceMs: number, initial: NodeFacts): Ruleset {
   const ledger = createLedger()
+  ledger.set(nodeOwner, '', nodeRules(initial))
   const marked = new Set<string>()
   const kept = new Map<string, Kept>()
   const waking = new Map<string, number>()
   const checks = new Map<string, HealthCheck[]>()
+  const tooMany = new Map<string, number>()
+  const sessionIds = createSessionIds()
+  /** By family and id. */
+  const sessionTargets = new Map<string, ReadonlySet<string>>()
   let node = initial
   let adopted: ElementSet = new Map()
   let adoptedPorts = new Map<string, number[]>()
 
+  const keepSessions = (before: readonly Session[], now: readonly Session[]) => {
+    const names = new Set(now.map(({ name }) => name))
+    for (const { name, id, family } of before) {
+      sessionTargets.delete(`${family} ${id}`)
+      if (!names.has(name)) sessionIds.release(name)
+    }
+    for (const { id, family, targets } of now) sessionTargets.set(`${family} ${id}`, targets)
+  }
+
   const workOut = (key: string, now: number) => {
     const service = view.service(key)
+    const before = kept.get(key)
     if (service === undefined || !isProxied(service)) {
       kept.delete(key)
       waking.delete(key)
       checks.delete(key)
+      tooMany.delete(key)
+      keepSessions(before?.sessions ?? [], [])
       ledger.set(key, '', new Map())
       return
     }
-    const before = kept.get(key)
     const policy = policyView(service)
     const [primary] = clusterIps(service)
     const remembered = before === undefined && primary ? adoptedPorts.get(primary.text) : undefined
     const decision = policy && flip(before?.flip, policy, now, graceMs, remembered)
     const slices = view.slices(key)
     const healthPorts = decision?.healthPorts ?? []
-    const { claims, pools } = serviceRules({
+    const externalPolicy = decision?.forward ?? 'Cluster'
+    if (before === undefined) {
+      for (const [name, id] of adoptedSessions(service, externalPolicy, node, adopted)) sessionIds.adopt(name, id)
+    }
+    const {
+      claims,
+      pools,
+      sessions,
+      tooMany: most,
+    } = serviceRules({
       service,
       slices,
       node,
       healthPorts,
-      externalPolicy: decision?.forward ?? 'Cluster',
+      externalPolicy,
       previous: before?.pools ?? adoptedPools(service, node, adopted),
+      sessionId: (name) => sessionIds.of(name),
     })
     ledger.set(key, service.metadata.creationTimestamp ?? '', claims)
-    kept.set(key, { pools, flip: decision?.state })
+    keepSessions(before?.sessions ?? [], sessions)
+    kept.set(key, { pools, sessions, flip: decision?.state })
+    if (most === undefined) tooMany.delete(key)
+    else tooMany.set(key, most)
     if (decision?.wakeAt === undefined) waking.delete(key)
     else waking.set(key, decision.wakeAt)
     if (healthPorts.length === 0) checks.delete(key)
@@ -98,6 +138,8 @@ export function createRuleset(view: ObjectView, graceMs: number, initial: NodeFa
 
   return {
     desired: ledger.desired,
+    tooMany,
+    sessionTargets: (family, id) => sessionTargets.get(`${family} ${id}`),
     get healthChecks() {
       return [...checks.values()].flat()
     },
@@ -110,6 +152,7 @@ export function createRuleset(view: ObjectView, graceMs: number, initial: NodeFa
     },
     setNode(facts) {
       node = facts
+      ledger.set(nodeOwner, '', nodeRules(facts))
     },
     settle(now) {
       for (const [key, wakeAt] of waking) if (wakeAt <= now) marked.add(key)
@@ -122,53 +165,12 @@ export function createRuleset(view: ObjectView, graceMs: number, initial: NodeFa
     adopt(elements) {
       adopted = elements
       adoptedPorts = healthPortsIn(elements)
+      sessionIds.reserve(sessionIdsIn(elements))
     },
     disown() {
       adopted = new Map()
       adoptedPorts = new Map()
+      sessionIds.reserve([])
     },
   }
-}
-
-/** Health check node ports that a previous process held open, by ClusterIP. */
-function healthPortsIn(elements: ElementSet): Map<string, number[]> {
-  const found = new Map<string, number[]>()
-  for (const [id, address] of elements) {
-    const { map, key } = partsOf(id)
-    if (map === 'health-ports') found.set(address, [...(found.get(address) ?? []), Number(key)])
-  }
-  return found
-}
-
-function adoptedPools(service: Service, node: NodeFacts, adopted: ElementSet): Pools {
-  const pools = new Map<string, string[]>()
-  if (adopted.size === 0) return pools
-  for (const port of service.spec.ports ?? []) {
-    const named = { name: port.name ?? '', protocol: port.protocol ?? 'TCP' }
-    for (const front of frontends(service, port, node.nodePortAddresses)) {
-      for (const [scope, map] of poolMaps(service, front)) {
-        const name = poolName(front.family, named, scope)
-        if (pools.has(name)) continue
-        const slots: string[] = []
-        for (let slot = 0; ; slot++) {
-          const target = adopted.get(elementId(front.family, map, `${front.key} . ${slot}`))
-          if (target === undefined) break
-          slots.push(target)
-        }
-        if (slots.length > 0) pools.set(name, slots)
-      }
-    }
-  }
-  return pools
-}
-
-/** Which pool stands in which map under a frontend; the counterpart of `aim` in rules.ts. */
-function poolMaps(service: Service, front: Frontend): (readonly ['cluster' | 'local', 'ep' | 'ep-local'])[] {
-  if (front.kind !== 'cluster-ip') {
-    return [
-      ['cluster', 'ep'],
-      ['local', 'ep-local'],
-    ]
-  }
-  return [[service.spec.internalTrafficPolicy === 'Local' ? 'local' : 'cluster', 'ep']]
 }

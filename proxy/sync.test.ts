@@ -31,13 +31,13 @@ function setup() {
     log: silent,
     minSyncMs: 50,
     syncMs: 30_000,
-    isInside: (address) => address.startsWith('10.244.'),
     observe: {
       waiting: (since) => void seen.waiting.push(since),
       wrote: () => void seen.wrote++,
       failed: () => void seen.failed++,
       forgot: () => {},
       settled: () => {},
+      committed: () => {},
     },
   })
   const put = (name: string, spec: Partial<Service['spec']> = {}, ips: string[] = ['10.244.2.1']) => {
@@ -278,9 +278,11 @@ describe('writing the rules', () => {
     put('a', { sessionAffinity: 'ClientIP' }, ['10.244.2.1', '10.244.2.2'])
     sync.start()
     await clock.advance(1000)
+    const session = kernel.elements?.get('ip session 10.96.0.97 . tcp . 80')
+    assert.match(session ?? '', /^[1-9a-f][\da-f]{0,3}:[1-9a-f][\da-f]{0,3}$/)
     const client = (from: string, target: string) => ({
       family: 'ip' as const,
-      key: `${from} . 10.96.0.97 . tcp . 80`,
+      key: `${from} . ${session}`,
       target: `${target} . 8080`,
       lifetime: '',
     })

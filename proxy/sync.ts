@@ -4,7 +4,7 @@
  * The first write waits for `start`, which the caller makes when Services and EndpointSlices are complete.
  */
 import { staleEntries } from './affinity.ts'
-import { type Change, difference, type ElementSet, isEmpty } from './elements.ts'
+import { type Change, difference, type ElementSet, elementId, isEmpty, partsOf } from './elements.ts'
 import type { Clock } from '../kube/clock.ts'
 import type { Log } from '../kube/log.ts'
 import type { Ruleset } from './ruleset.ts'
@@ -19,14 +19,14 @@ export interface SyncOptions {
   minSyncMs: number
   /** Longest time between two attempts after a failure, and between two looks whether our tables are still there. */
   syncMs: number
-  /** Whether an address is a Pod's or this node's own. */
-  isInside: (address: string) => boolean
   observe: SyncObserver
 }
 
 interface SyncObserver {
   /** Changes wait for being written since this time; `undefined`: none does. */
   waiting(since: number | undefined): void
+  /** The kernel has got this change (which may be empty): what the ruleset settled on is in force. */
+  committed(change: Change): void
   /** A batch is in the kernel (also an empty one: the kernel is known to be right). */
   wrote(batch: { kind: 'full' | 'partial'; elements: number; seconds: number }): void
   failed(error: unknown): void
@@ -135,9 +135,11 @@ export function createSync(options: SyncOptions): Sync {
 
   const writePending = async (): Promise<number> => {
     const change = ruleset.pending()
-    if (isEmpty(change)) return 0
-    await writer.apply(change)
-    written(change)
+    if (!isEmpty(change)) {
+      await writer.apply(change)
+      written(change)
+    }
+    observe.committed(change)
     return change.add.size + change.remove.size
   }
 
@@ -183,6 +185,7 @@ export function createSync(options: SyncOptions): Sync {
     else await writer.apply(change).catch(() => writer.replace(desired))
     trusted = true
     affinityDoubt = true
+    observe.committed(change ?? { remove: new Map(), add: desired })
     return change === undefined ? desired.size : change.add.size + change.remove.size
   }
 
@@ -190,20 +193,21 @@ export function createSync(options: SyncOptions): Sync {
     ruleset.written()
     // Only a removal can leave clients remembered at an endpoint that they should not reach any more.
     for (const id of change.remove.keys()) {
-      if (/^ip6? (learn|ep|ep-local|svc-local) /.test(id) && isRemembering(id)) affinityDoubt = true
+      if (isRemembering(id)) affinityDoubt = true
     }
   }
 
   const isRemembering = (id: string): boolean => {
-    const [family = '', map = '', ...rest] = id.split(' ')
-    const words = map.startsWith('ep') ? rest.slice(0, -2) : rest
-    return map === 'learn' || ruleset.desired.has(`${family} learn ${words.join(' ')}`)
+    const { family, map, key } = partsOf(id)
+    if (map === 'session' || map === 'learn') return true
+    if (map !== 'ep' && map !== 'ep-local') return false
+    return ruleset.desired.has(elementId(family, 'session', key.slice(0, key.lastIndexOf(' . '))))
   }
 
   /** A failure here is tried again after the next batch or at the next look. */
   const forgetStale = async () => {
     try {
-      const stale = staleEntries(await writer.affinity(), ruleset.desired, options.isInside)
+      const stale = staleEntries(await writer.affinity(), (family, id) => ruleset.sessionTargets(family, id))
       if (stale.length > 0) {
         await writer.forget(stale)
         observe.forgot(stale.length)

@@ -12,6 +12,9 @@ export const node: NodeFacts = {
   zone: undefined,
   addresses: [{ family: 'ip', text: '172.18.0.11' }],
   nodePortAddresses: [{ family: 'ip', text: '172.18.0.11' }],
+  externalIps: false,
+  pods: [],
+  serviceCidrs: [],
 }
 
 export const here = 'n1'
@@ -91,8 +94,8 @@ export function walk(elements: ElementSet, packet: Packet): Fate {
   const verdict = external ?? look('svc', frontend)
   if (verdict === undefined) return end(look(clusterIpMap, packet.to) === undefined ? 'pass' : 'reject')
   if (verdict === 'drop') return end('drop')
-  const [, letter = '', count = '0'] = /^goto ([nlsr])(\d+)$/.exec(verdict) ?? []
-  const map: MapName = letter === 'n' || letter === 's' ? 'ep' : 'ep-local'
+  const [, letter = '', count = '0'] = /^goto ([nl])(\d+)$/.exec(verdict) ?? []
+  const map: MapName = letter === 'n' ? 'ep' : 'ep-local'
   const targets = Array.from({ length: Number(count) }, (_, slot) => {
     const target = look(map, `${frontend} . ${slot}`)
     if (target === undefined) throw new Error(`${frontend}: slot ${slot} of ${verdict} is empty`)

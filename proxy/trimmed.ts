@@ -28,6 +28,7 @@ export function trimService(service: Service): Service {
       healthCheckNodePort: spec.healthCheckNodePort,
       sessionAffinity: spec.sessionAffinity,
       sessionAffinityConfig: spec.sessionAffinityConfig,
+      externalIPs: spec.externalIPs,
       loadBalancerClass: spec.loadBalancerClass,
       loadBalancerSourceRanges: spec.loadBalancerSourceRanges,
     }),
@@ -52,9 +53,10 @@ export function trimSlice(slice: EndpointSlice): EndpointSlice {
 }
 
 export function trimNode(node: Node): Node {
+  const { taints, podCIDR, podCIDRs = podCIDR ? [podCIDR] : [] } = node.spec ?? {}
   return {
     metadata: trimMeta(node.metadata, (label) => label === 'topology.kubernetes.io/zone'),
-    ...(node.spec?.taints && { spec: { taints: node.spec.taints } }),
+    ...((taints || podCIDRs.length > 0) && { spec: defined({ taints, podCIDRs }) }),
     ...(node.status?.addresses && { status: { addresses: node.status.addresses } }),
   }
 }

@@ -5,9 +5,9 @@ import type { Change, ElementSet } from './elements.ts'
 /** A client and the endpoint it keeps, learned by the kernel. */
 export interface AffinityEntry {
   family: Family
-  /** `client . address . protocol . port` */
+  /** The client and, last, the session's id (elements.ts): `192.0.2.7 . 1a2b:3c4d`. What stands for the client is the writer's affair. */
   key: string
-  /** `ip . port` of the endpoint */
+  /** `ip . port` of the endpoint; one of the two may be missing */
   target: string
   /** As nft prints it, for example `timeout 3s expires 2s`. */
   lifetime: string

@@ -3,13 +3,17 @@ import type { ElementId } from '../../proxy/elements.ts'
 import type { SkeletonOptions } from '../../proxy/nftables/skeleton.ts'
 
 export const everything: SkeletonOptions = {
-  clusterCidrs: { ip: ['10.244.0.0/16', '10.245.0.0/16'], ip6: ['fd00:244::/48'] },
+  local: { ip: { by: 'addresses' }, ip6: { by: 'addresses' } },
   masqueradeAll: false,
   masqueradeBit: 14,
 }
 export const variants: Record<string, SkeletonOptions> = {
   'both families': everything,
-  'no cluster network': { ...everything, clusterCidrs: { ip: [], ip6: [] } },
+  'nobody local': { ...everything, local: { ip: { by: 'nothing' }, ip6: { by: 'nothing' } } },
+  'local by interface': {
+    ...everything,
+    local: { ip: { by: 'interface', name: 'cbr0' }, ip6: { by: 'interface-prefix', prefix: 'cali' } },
+  },
   'masquerade all': { ...everything, masqueradeAll: true, masqueradeBit: 31 },
 }
 
@@ -20,24 +24,28 @@ export const sample = new Map<ElementId, string>(
       family === 'ip' ? ['10.96.0.1', '10.244.1.2', '192.0.2.0/24'] : ['fd00:96::1', 'fd00:244::2', '2001:db8::/32']
     const front = `${address} . tcp . 80`
     return [
-      [`${family} svc ${front}`, 'goto n2'],
-      [`${family} svc ${address} . sctp . 81`, 'drop'],
-      [`${family} svc ${address} . tcp . 82`, family === 'ip' ? 'goto n1' : 'goto s64'],
-      [`${family} svc-local ${front}`, family === 'ip' ? 'goto l1' : 'goto r1'],
-      [`${family} ep ${front} . 0`, `${pod} . 8080`],
-      [`${family} ep ${front} . 1`, `${pod} . 8081`],
-      [`${family} ep-local ${front} . 0`, `${pod} . 8080`],
+      [`${family} pods ${family === 'ip' ? '10.244.0.0/16' : 'fd00:244::/48'}`, ''],
+      [`${family} pods ${family === 'ip' ? '10.245.0.0/16' : 'fd00:245::'}`, ''],
+      [`${family} service-cidrs ${family === 'ip' ? '10.96.0.0/12' : 'fd00:96::/112'}`, ''],
       [`${family} cluster-ips ${address}`, ''],
       [`${family} frontends ${front}`, ''],
-      [`${family} masq ${front}`, ''],
-      [`${family} local-vips ${address} . udp . 53`, ''],
-      [`${family} hairpin ${pod} . ${pod}`, ''],
       [`${family} no-ep ${address} . udp . 54`, 'goto reject-it'],
       [`${family} fw-vips ${front}`, ''],
       [`${family} fw-allow ${front} . ${client}`, ''],
       [`${family} fw-allow ${front} . ${pod}`, ''],
+      [`${family} masq ${front}`, ''],
+      [`${family} local-vips ${address} . udp . 53`, ''],
+      [`${family} svc ${front}`, 'goto n2'],
+      [`${family} svc ${address} . sctp . 81`, 'drop'],
+      [`${family} svc ${address} . tcp . 82`, 'goto n1000'],
+      [`${family} ep ${front} . 0`, `${pod} . 8080`],
+      [`${family} ep ${front} . 1`, `${pod} . 8081`],
+      [`${family} svc-local ${front}`, 'goto l1'],
+      [`${family} ep-local ${front} . 0`, `${pod} . 8080`],
+      [`${family} hairpin ${pod} . ${pod}`, ''],
+      [`${family} session ${front}`, '1a2b:c'],
+      [`${family} learn 1a2b:c`, 'goto t10800'],
       [`${family} health-ports 32000`, address ?? ''],
-      ...(family === 'ip' ? [[`ip learn ${front}`, 'goto t10800'] satisfies [string, string]] : []),
     ]
   }),
 )

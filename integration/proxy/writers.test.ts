@@ -9,7 +9,7 @@ import { loadNetlink } from '../../proxy/netlink/socket.ts'
 import { netlinkWriter } from '../../proxy/nftables/netlink-writer.ts'
 import { type Nft, nftProgram } from '../../proxy/nftables/nft.ts'
 import { textWriter } from '../../proxy/nftables/text-writer.ts'
-import type { RuleWriter } from '../../proxy/writer.ts'
+import type { AffinityEntry, RuleWriter } from '../../proxy/writer.ts'
 import { requires } from '../../scripts/requires.ts'
 import { createNamespaces, deleteNamespaces, runIn, spawnIn } from '../../sandbox/nodes/netns.ts'
 import { exitOf } from '../../sandbox/nodes/processes.ts'
@@ -118,7 +118,7 @@ describe('both writers', { skip: requires('root', 'linux', 'nft', 'ip', 'nsenter
     t.after(await use())
     for (const text of [
       'flush chain ip roadstead services',
-      'flush chain ip6 roadstead s3',
+      'flush chain ip6 roadstead n3',
       'insert rule ip roadstead nat-post accept',
       'add chain ip6 roadstead stranger',
       'add table ip roadstead { flags dormant ; }',
@@ -169,15 +169,28 @@ describe('both writers', { skip: requires('root', 'linux', 'nft', 'ip', 'nsenter
   test('clients that the kernel remembers are read and forgotten, also when some have gone meanwhile', async (t) => {
     t.after(await use())
     await byNetlink.replace(sample)
-    const key = (client: number) => `10.0.0.${client} . 10.96.0.1 . tcp . 80`
-    const items = [1, 2, 3].map((client) => `${key(client)} timeout 1h : 10.244.1.2 . 8080`)
-    await nftIn(netlinkPlace).load(`add element ip roadstead affinity { ${items.join(', ')} }\n`)
+    const key = (client: number) => `10.0.0.${client} . 1a2b:c`
+    const key6 = '4000000000 . 7 . 1a2b:c'
+    const elements = (map: string, items: string[]) => `add element ${map} { ${items.join(', ')} }\n`
+    await nftIn(netlinkPlace).load(
+      elements(
+        'ip roadstead affinity',
+        [1, 2, 3].map((client) => `${key(client)} timeout 1h : 10.244.1.2 . 8080`),
+      ) +
+        elements('ip6 roadstead affinity-address', [`${key6} timeout 1h : fd00:244::2`]) +
+        elements('ip6 roadstead affinity-port', [`${key6} timeout 1h : 8080`]),
+    )
     const entries = await byNetlink.affinity()
     assert.deepEqual(entries.map((entry) => `${entry.family} ${entry.key} ${entry.target}`).sort(), [
       `ip ${key(1)} 10.244.1.2 . 8080`,
       `ip ${key(2)} 10.244.1.2 . 8080`,
       `ip ${key(3)} 10.244.1.2 . 8080`,
+      `ip6 ${key6} fd00:244::2 . 8080`,
     ])
+    const withoutTime = (list: readonly AffinityEntry[]) =>
+      list.map(({ family, key, target }) => `${family} ${key} : ${target}`).sort()
+    const byOther = await textWriter(nftIn(netlinkPlace), everything).affinity()
+    assert.deepEqual(withoutTime(byOther), withoutTime(entries))
     assert.match(entries[0]?.lifetime ?? '', /^timeout 1h expires (1h|59m5\ds\d*ms)$/)
     await nftIn(netlinkPlace).load(`delete element ip roadstead affinity { ${key(1)} }\n`)
     await byNetlink.forget(entries.filter((entry) => entry.key !== key(3)))
@@ -185,12 +198,20 @@ describe('both writers', { skip: requires('root', 'linux', 'nft', 'ip', 'nsenter
       (await byNetlink.affinity()).map((entry) => entry.key),
       [key(3)],
     )
-    // A swap of the tables carries them over.
-    await byNetlink.replace(sample)
-    assert.deepEqual(
-      (await byNetlink.affinity()).map((entry) => entry.key),
-      [key(3)],
+    // A swap of the tables carries them over, of both families.
+    await byNetlink.forget(await byNetlink.affinity())
+    await nftIn(netlinkPlace).load(
+      elements('ip6 roadstead affinity-address', [`${key6} timeout 1h : fd00:244::2`]) +
+        elements('ip6 roadstead affinity-port', [`${key6} timeout 1h : 8080`]),
     )
+    await byNetlink.replace(sample)
+    assert.deepEqual(withoutTime(await byNetlink.affinity()), [`ip6 ${key6} : fd00:244::2 . 8080`])
+    // Half an entry is one as well.
+    await nftIn(netlinkPlace).load(`delete element ip6 roadstead affinity-port { ${key6} }\n`)
+    const [half] = await byNetlink.affinity()
+    assert.equal(half?.target, 'fd00:244::2 . ')
+    await byNetlink.forget(half ? [half] : [])
+    assert.deepEqual(await byNetlink.affinity(), [])
   })
 
   test('more notifications than fit are noticed as a change', async (t) => {
@@ -239,6 +260,12 @@ add element ip other m { ${items.join(', ')} }
   })
 })
 
+/** Neighbours, one address alone, from the first address of all and to the last. */
+const networks: Readonly<Record<string, readonly string[]>> = {
+  ip: ['10.245.0.0/24', '10.245.1.0/24', '10.246.0.1', '0.0.0.0/8', '128.0.0.0/1'],
+  ip6: ['fd00:1::', 'fd00:1::1', 'fd00:2::/48', '::/8', 'fe00::/7'],
+}
+
 /** Elements of all maps in few places, so that a sequence of such sets adds, replaces and removes; ranges never overlap. */
 const elementSets = fc
   .array(
@@ -257,11 +284,11 @@ const elementSets = fc
         const front = `${address} . ${protocol} . ${port}`
         const range =
           (v4 ? ['192.0.2.0/25', '198.51.100.7', '203.0.113.128/30'] : ['2001:db8::/33', 'fd01::7'])[number % 2] ?? ''
-        const count = [1, 2, 3, 64, 70][number] ?? 1
+        const count = [1, 2, 3, 64, 1000][number] ?? 1
         return fc.constantFrom<[string, string]>(
-          [`${family} svc ${front}`, `goto ${v4 ? 'n' : 's'}${count}`],
+          [`${family} svc ${front}`, `goto n${count}`],
           [`${family} svc ${front}`, 'drop'],
-          [`${family} svc-local ${front}`, `goto ${v4 ? 'l' : 'r'}${number + 1}`],
+          [`${family} svc-local ${front}`, `goto l${number + 1}`],
           [`${family} ep ${front} . ${number}`, `${pod} . ${port}`],
           [`${family} ep-local ${front} . ${number}`, `${pod} . 8080`],
           [`${family} cluster-ips ${address}`, ''],
@@ -273,7 +300,9 @@ const elementSets = fc
           [`${family} fw-vips ${front}`, ''],
           [`${family} fw-allow ${front} . ${range}`, ''],
           [`${family} health-ports ${30_000 + number}`, address],
-          [`ip learn 10.96.${host}.${host} . ${protocol} . ${port}`, `goto t${[1, 60, 10_800, 86_400, 7][number]}`],
+          [`${family} session ${front}`, `${host + 1}:ab${number}`],
+          [`${family} learn ${host + 1}:ab${number}`, `goto t${[1, 60, 10_800, 86_400, 7][number]}`],
+          [`${family} pods ${networks[family]?.[number]}`, ''],
         )
       }),
     { minLength: 0, maxLength: 120 },

@@ -4,11 +4,11 @@
  */
 import { type Family, families } from '../addresses.ts'
 import { chainsOf, type ElementSet } from '../elements.ts'
-import { countOf, countsFor, learnChain, type SkeletonOptions, skeleton, tableName } from './skeleton.ts'
+import { learnChain, type SkeletonOptions, skeleton, tableName } from './skeleton.ts'
 
 /** New tables for these elements in place of any old ones, still without the elements. */
 export function emptyTables(options: SkeletonOptions, elements: ElementSet): string {
-  return removeText() + skeleton(options, countsFor(mostEndpoints(elements))) + learnText(learnChains(elements))
+  return removeText() + skeleton(options) + learnText(learnChains(elements))
 }
 
 /** `table` before `delete table` makes the latter succeed when there is none. */
@@ -21,15 +21,6 @@ export function learnChains(elements: ElementSet): string[] {
   return [...chainsOf(elements)].flatMap(([family, names]) =>
     [...names].filter((name) => name.startsWith('t')).map((name) => `${family} ${name}`),
   )
-}
-
-/** The largest pool that a verdict among these goes to. */
-export function mostEndpoints(elements: ElementSet): number {
-  let most = 0
-  for (const names of chainsOf(elements).values()) {
-    for (const name of names) most = Math.max(most, countOf(name) ?? 0)
-  }
-  return most
 }
 
 /** Flushing first makes it repeatable: the chain may be left from an earlier process. */

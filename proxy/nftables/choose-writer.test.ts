@@ -4,7 +4,11 @@ import { silent } from '../../kube/log.ts'
 import { type Netlink, NetlinkFailure, type RequestSocket, NetlinkUnavailable } from '../netlink/socket.ts'
 import { chooseWriter } from './choose-writer.ts'
 
-const skeleton = { local: { ip: { by: 'nothing' }, ip6: { by: 'nothing' } } as const, masqueradeAll: false, masqueradeBit: 14 }
+const skeleton = {
+  local: { ip: { by: 'nothing' }, ip6: { by: 'nothing' } } as const,
+  masqueradeAll: false,
+  masqueradeBit: 14,
+}
 const nft = {
   load: () => assert.fail(),
   check: () => assert.fail(),

@@ -16,7 +16,8 @@ import {
   textOf,
 } from '../netlink/messages.ts'
 import { fieldBytes, hasRange, readFields, writeFields } from './fields.ts'
-import { type Field, type Layout, layouts } from './layout.ts'
+import { intervalEnd, isInterval, stepBehind } from './intervals.ts'
+import { type AffinityMap, type Field, type Layout, layouts } from './layout.ts'
 import { tableName } from './skeleton.ts'
 
 export const subsystem = 10
@@ -31,12 +32,12 @@ export const command = {
   getGeneration: 16,
 } as const
 
-export type SetName = MapName | 'affinity'
+export type SetName = MapName | AffinityMap
 
 /** Address families of nfgenmsg. */
 const protocolFamily: Readonly<Record<Family, number>> = { ip: 2, ip6: 10 }
 const listAttribute = { table: 1, set: 2, elements: 3, element: 1 } as const
-const elementAttribute = { key: 1, data: 2, timeout: 4, expiration: 5, keyEnd: 10 } as const
+const elementAttribute = { key: 1, data: 2, flags: 3, timeout: 4, expiration: 5, keyEnd: 10 } as const
 const dataAttribute = { value: 1, verdict: 2 } as const
 const verdictAttribute = { code: 1, chain: 2 } as const
 const verdictCodes: Readonly<Record<string, number>> = { drop: 0, accept: 1, goto: -4, jump: -3, return: -5 }
@@ -106,7 +107,8 @@ function writeGroup(writer: MessageWriter, sequence: { next: number }, of: numbe
   const { key, value }: Layout = layouts[map]
   const keyBytes = fieldBytes(key, family)
   const valueBytes = value === undefined || value === 'verdict' ? 0 : fieldBytes(value, family)
-  const ranged = hasRange(key)
+  const interval = isInterval(layouts[map])
+  const ranged = hasRange(key) && !interval
   const create = of === command.newElements ? flag.create : 0
   for (let next = 0; next < ids.length; ) {
     writer.message(messageType(of), flag.request | flag.ack | create, sequence.next++, protocolFamily[family])
@@ -124,9 +126,31 @@ function writeGroup(writer: MessageWriter, sequence: { next: number }, of: numbe
         else writeValue(writer, value, valueBytes, family, text)
       }
       writer.close(element)
+      if (interval) writeEnd(writer, key, keyBytes, family, id, prefix.length)
     }
     writer.close(list)
   }
+}
+
+/** The element that ends the network `id`, if one does. */
+function writeEnd(
+  writer: MessageWriter,
+  fields: readonly Field[],
+  bytes: number,
+  family: Family,
+  id: string,
+  from: number,
+): void {
+  const behind = Buffer.alloc(bytes)
+  writeFields(id, from, fields, family, behind, 0, true)
+  if (!stepBehind(behind, 0, bytes)) return
+  const element = writer.nest(listAttribute.element)
+  const key = writer.nest(elementAttribute.key)
+  const at = writer.space(dataAttribute.value, bytes)
+  behind.copy(writer.buffer, at)
+  writer.close(key)
+  writer.u32(elementAttribute.flags, intervalEnd)
+  writer.close(element)
 }
 
 function writeKey(

@@ -12,7 +12,7 @@ const separator = ' . '
 const slash = 47
 const dot = 46
 
-function addressBytes(family: Family): number {
+export function addressBytes(family: Family): number {
   return family === 'ip' ? 4 : 16
 }
 
@@ -29,7 +29,7 @@ export function hasRange(fields: readonly Field[]): boolean {
 function plainBytes(field: Field, family: Family): number {
   if (field === 'port') return 2
   if (field === 'protocol') return 1
-  return field === 'slot' ? 4 : addressBytes(family)
+  return field === 'slot' || field === 'id' ? 4 : addressBytes(family)
 }
 
 /**
@@ -92,6 +92,13 @@ function writeField(
       into[at] = port >> 8
       into[at + 1] = port & 255
       return end
+    }
+    case 'id': {
+      const [matched = '', high = '', low = ''] =
+        /^([\da-f]{1,4}):([\da-f]{1,4})/.exec(text.slice(from, from + 9)) ?? []
+      if (matched === '') throw new MalformedText(text)
+      into.writeUInt32LE(Number.parseInt(high, 16) * 0x1_0000 + Number.parseInt(low, 16), at)
+      return from + matched.length
     }
     default: {
       const end = endOfNumber(text, from)
@@ -167,6 +174,11 @@ function readField(
     }
     case 'port':
       return writeNumber(bytes.readUInt16BE(from), out, at)
+    case 'id':
+      return (
+        at +
+        out.write(`${bytes.readUInt16LE(from + 2).toString(16)}:${bytes.readUInt16LE(from).toString(16)}`, at, 'latin1')
+      )
     default:
       return writeNumber(bytes.readUInt32LE(from), out, at)
   }

@@ -5,10 +5,11 @@
 import type { MapName } from '../elements.ts'
 
 /**
- * `address` 4 or 16 bytes, `protocol` 1, `port` 2, `slot` (of `numgen` and `jhash`) 4 in the machine's order; `range` an address or a
- * network in a set with `flags interval`, two addresses. In a concatenation each field is padded to 4 bytes.
+ * `address` 4 or 16 bytes, `protocol` 1, `port` 2, `slot` (of `numgen` and `jhash`) 4 in the machine's order, `id` the same in nft's
+ * spelling of a `classid`; `range` an address or a network in a set with `flags interval`, two addresses. In a concatenation each field is
+ * padded to 4 bytes.
  */
-export type Field = 'address' | 'protocol' | 'port' | 'slot' | 'range'
+export type Field = 'address' | 'protocol' | 'port' | 'slot' | 'id' | 'range'
 
 export interface Layout {
   key: readonly Field[]
@@ -16,25 +17,33 @@ export interface Layout {
   value?: 'verdict' | readonly Field[]
 }
 
+/** What the kernel fills: clients and the endpoints they keep (affinity-maps.ts). */
+export type AffinityMap = 'affinity' | 'affinity-address' | 'affinity-port'
+
 const frontend: readonly Field[] = ['address', 'protocol', 'port']
 const slot: readonly Field[] = [...frontend, 'slot']
 const target: readonly Field[] = ['address', 'port']
+const client: readonly Field[] = ['slot', 'slot', 'id']
 
-/** `affinity`: what the kernel fills. */
-export const layouts: Readonly<Record<MapName | 'affinity', Layout>> = {
-  svc: { key: frontend, value: 'verdict' },
-  'svc-local': { key: frontend, value: 'verdict' },
-  ep: { key: slot, value: target },
-  'ep-local': { key: slot, value: target },
-  learn: { key: frontend, value: 'verdict' },
+export const layouts: Readonly<Record<MapName | AffinityMap, Layout>> = {
+  pods: { key: ['range'] },
+  'service-cidrs': { key: ['range'] },
   'cluster-ips': { key: ['address'] },
   frontends: { key: frontend },
-  masq: { key: frontend },
-  'local-vips': { key: frontend },
-  hairpin: { key: ['address', 'address'] },
   'no-ep': { key: frontend, value: 'verdict' },
   'fw-vips': { key: frontend },
   'fw-allow': { key: [...frontend, 'range'] },
+  masq: { key: frontend },
+  'local-vips': { key: frontend },
+  svc: { key: frontend, value: 'verdict' },
+  ep: { key: slot, value: target },
+  'svc-local': { key: frontend, value: 'verdict' },
+  'ep-local': { key: slot, value: target },
+  hairpin: { key: ['address', 'address'] },
+  session: { key: frontend, value: ['id'] },
+  learn: { key: ['id'], value: 'verdict' },
   'health-ports': { key: ['port'], value: ['address'] },
-  affinity: { key: ['address', ...frontend], value: target },
+  affinity: { key: ['address', 'id'], value: target },
+  'affinity-address': { key: client, value: ['address'] },
+  'affinity-port': { key: client, value: ['port'] },
 }

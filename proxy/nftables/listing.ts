@@ -1,11 +1,12 @@
 /** Reads elements out of the text that `nft list map` and `nft list set` print. Pure. */
 import type { Family } from '../addresses.ts'
 import { type ElementId, elementId, elementMaps, type MapName } from '../elements.ts'
-import type { AffinityEntry } from '../writer.ts'
+import type { AffinityElement } from './affinity-maps.ts'
+import type { AffinityMap } from './layout.ts'
 
 export interface Listing {
   elements: Map<ElementId, string>
-  affinity: AffinityEntry[]
+  affinity: AffinityElement[]
 }
 
 const names: ReadonlySet<string> = new Set(elementMaps)
@@ -13,7 +14,7 @@ const names: ReadonlySet<string> = new Set(elementMaps)
 /** Takes any number of listed tables, maps and sets of ours one after another. What is no element of ours is passed over. */
 export function parseListing(text: string): Listing {
   const elements = new Map<ElementId, string>()
-  const affinity: AffinityEntry[] = []
+  const affinity: AffinityElement[] = []
   let family: Family = 'ip'
   let map = ''
   let inside = false
@@ -31,7 +32,7 @@ export function parseListing(text: string): Listing {
     for (const item of content.slice(start, end).split(',')) {
       const entry = item.trim()
       if (entry === '') continue
-      if (map === 'affinity') affinity.push(affinityEntry(family, entry))
+      if (map.startsWith('affinity')) affinity.push(affinityElement(family, map as AffinityMap, entry))
       else if (names.has(map)) addElement(elements, family, map as MapName, entry)
     }
   }
@@ -43,13 +44,14 @@ function addElement(elements: Map<ElementId, string>, family: Family, map: MapNa
   elements.set(elementId(family, map, key.trim()), value.trim())
 }
 
-function affinityEntry(family: Family, entry: string): AffinityEntry {
-  const [left = '', target = ''] = entry.split(' : ')
+function affinityElement(family: Family, map: AffinityMap, entry: string): AffinityElement {
+  const [left = '', value = ''] = entry.split(' : ')
   const at = left.search(/ (timeout|expires) /)
   return {
     family,
+    map,
     key: (at === -1 ? left : left.slice(0, at)).trim(),
     lifetime: at === -1 ? '' : left.slice(at).trim(),
-    target: target.trim(),
+    value: value.trim(),
   }
 }

@@ -6,7 +6,11 @@ import { type Netlink, NetlinkFailure, type NetlinkSocket } from '../netlink/soc
 import { command, messageType } from './element-messages.ts'
 import { netlinkWriter } from './netlink-writer.ts'
 
-const skeleton = { clusterCidrs: { ip: [], ip6: [] }, masqueradeAll: false, masqueradeBit: 14 }
+const skeleton = {
+  local: { ip: { by: 'nothing' }, ip6: { by: 'nothing' } } as const,
+  masqueradeAll: false,
+  masqueradeBit: 14,
+}
 const ourNft = 4711
 
 type Part = Buffer | NetlinkFailure

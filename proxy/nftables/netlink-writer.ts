@@ -5,12 +5,13 @@
  */
 import type { Family } from '../addresses.ts'
 import { families } from '../addresses.ts'
-import { applied, type Change, elementMaps, type ElementSet, isEmpty } from '../elements.ts'
+import { type Change, elementMaps, type ElementSet, isEmpty } from '../elements.ts'
 import { dump, exchange, refusalIn } from '../netlink/exchange.ts'
 import { readMessages } from '../netlink/messages.ts'
 import { type Netlink, NetlinkFailure, type NetlinkSocket } from '../netlink/socket.ts'
 import { type AffinityEntry, type RuleWriter, WriteError } from '../writer.ts'
-import { emptyTables, learnChains, learnText, mostEndpoints } from './chains.ts'
+import { type AffinityElement, affinityMaps, elementsOf as affinityElementsOf, entriesOf } from './affinity-maps.ts'
+import { emptyTables, learnChains, learnText } from './chains.ts'
 import {
   changeBatch,
   command,
@@ -24,8 +25,10 @@ import {
   subsystem,
   tableOf,
 } from './element-messages.ts'
+import { intervalReader, isInterval } from './intervals.ts'
+import { layouts } from './layout.ts'
 import type { Nft } from './nft.ts'
-import { countOf, remembersClients, type SkeletonOptions, skeleton, tableName, versionChain } from './skeleton.ts'
+import { learnChain, type SkeletonOptions, skeleton, tableName, versionChain } from './skeleton.ts'
 import { differences, readStructure, rulesPerChain, type Structure } from './structure.ts'
 import { textWriter } from './text-writer.ts'
 
@@ -51,14 +54,29 @@ export function netlinkWriter({ netlink, socket, nft, skeleton: options }: Netli
     const seen = asWriteError('look', () => readStructure(socket))
     if (!isOurSkeleton(seen, options)) return false
     if (known !== undefined) return differences(known, seen).length === 0
-    const expected = rulesPerChain(skeleton(options, countsIn(seen)))
+    const expected = rulesPerChain(skeleton(options))
     for (const [chain, rules] of expected) if (seen.get(chain)?.rules !== rules) return false
     for (const [chain, { rules }] of seen) if ((expected.get(chain) ?? rulesOfLearnChain(chain)) !== rules) return false
     known = seen
     return true
   }
 
+  const intervalsOf = (family: Family, set: SetName): Map<string, string> => {
+    const reader = intervalReader(family, set)
+    asWriteError(`read ${family} ${set}`, () =>
+      dump(
+        socket,
+        `elements of ${family} ${set}`,
+        elementsRequest(family, set),
+        () => reader.clear(),
+        (message) => reader.read(message),
+      ),
+    )
+    return new Map(reader.ids().map((id) => [id, '']))
+  }
+
   const elementsOf = (family: Family, set: SetName): Map<string, string> => {
+    if (isInterval(layouts[set])) return intervalsOf(family, set)
     const read = elementReader(family, set)
     const elements = new Map<string, string>()
     asWriteError(`read ${family} ${set}`, () =>
@@ -78,7 +96,6 @@ export function netlinkWriter({ netlink, socket, nft, skeleton: options }: Netli
     const all = new Map<string, string>()
     for (const family of families) {
       for (const map of elementMaps) {
-        if (map === 'learn' && !remembersClients(family)) continue
         for (const [id, value] of elementsOf(family, map)) all.set(id, value)
       }
     }
@@ -111,27 +128,29 @@ export function netlinkWriter({ netlink, socket, nft, skeleton: options }: Netli
   }
 
   const affinity = (): AffinityEntry[] => {
-    const entries: AffinityEntry[] = []
-    for (const family of families.filter(remembersClients)) {
-      const read = elementReader(family, 'affinity')
-      const seen = new Map<string, AffinityEntry>()
-      const prefix = `${family} affinity `.length
-      asWriteError('read affinity', () =>
-        dump(
-          socket,
-          `elements of ${family} affinity`,
-          elementsRequest(family, 'affinity'),
-          () => seen.clear(),
-          (message) =>
-            read(message, (id, target, timeout, expires) => {
-              const key = id.slice(prefix)
-              seen.set(key, { family, key, target, lifetime: lifetimeText(timeout, expires) })
-            }),
-        ),
-      )
-      entries.push(...seen.values())
+    const found: AffinityElement[] = []
+    for (const family of families) {
+      for (const map of affinityMaps[family]) {
+        const read = elementReader(family, map)
+        const seen = new Map<string, AffinityElement>()
+        const prefix = `${family} ${map} `.length
+        asWriteError('read affinity', () =>
+          dump(
+            socket,
+            `elements of ${family} ${map}`,
+            elementsRequest(family, map),
+            () => seen.clear(),
+            (message) =>
+              read(message, (id, value, timeout, expires) => {
+                const key = id.slice(prefix)
+                seen.set(key, { family, map, key, value, lifetime: lifetimeText(timeout, expires) })
+              }),
+          ),
+        )
+        found.push(...seen.values())
+      }
     }
-    return entries
+    return entriesOf(found)
   }
 
   return {
@@ -153,13 +172,9 @@ export function netlinkWriter({ netlink, socket, nft, skeleton: options }: Netli
     async apply(change) {
       if (isEmpty(change)) return
       const chains = learnChains(change.add)
-      if (chains.length > 0 || mostEndpoints(change.add) > 1) {
-        known ??= asWriteError('look', () => readStructure(socket))
-        const standing = known
-        if (mostEndpoints(change.add) > countsIn(standing)) {
-          if (!look()) throw new WriteError('our tables are gone')
-          return replace(applied(change, readElements()))
-        }
+      if (chains.length > 0) {
+        if (known === undefined && !look()) throw new WriteError('our tables are gone')
+        const standing: Structure = known ?? new Map()
         const missing = chains.filter((chain) => !standing.has(chain))
         if (missing.length > 0) {
           await nft.load(learnText(missing))
@@ -176,7 +191,11 @@ export function netlinkWriter({ netlink, socket, nft, skeleton: options }: Netli
       let left: readonly AffinityEntry[] = entries
       for (let attempt = 1; left.length > 0; attempt++) {
         try {
-          write({ remove: new Map(left.map(({ family, key }) => [`${family} affinity ${key}`, ''])), add: new Map() })
+          const elements = left.flatMap(affinityElementsOf)
+          write({
+            remove: new Map(elements.map(({ family, map, key }) => [`${family} ${map} ${key}`, ''])),
+            add: new Map(),
+          })
           return
         } catch (error) {
           if (attempt === forgetAttempts || !isMissing(error)) throw error
@@ -216,7 +235,7 @@ function foreignChangeIn(subscription: NetlinkSocket, isOurs: (portId: number) =
           if (isOurs(message.portId) || familyOf(message) === undefined || tableOf(message) !== tableName) return
           const isElement =
             message.type === messageType(command.newElements) || message.type === messageType(command.deleteElements)
-          if (isElement && setOf(message) === 'affinity') return
+          if (isElement && setOf(message).startsWith('affinity')) return
           foreign = true
         },
         () => {},
@@ -232,15 +251,9 @@ function isOurSkeleton(seen: Structure, options: SkeletonOptions): boolean {
   return families.every((family) => seen.has(`${family} ${versionChain(family, options)}`))
 }
 
-/** Endpoint counts that there are chains for. */
-function countsIn(seen: Structure): number {
-  let most = 0
-  for (const chain of seen.keys()) if (chain.startsWith('ip n')) most = Math.max(most, countOf(chain.slice(3)) ?? 0)
-  return most
-}
-
 function rulesOfLearnChain(chain: string): number | undefined {
-  return /^ip6? t\d+$/.test(chain) ? 3 : undefined
+  const [, family, name] = /^(ip6?) (t\d+)$/.exec(chain) ?? []
+  return name === undefined ? undefined : learnChain(family as Family, name).length
 }
 
 function isMissing(error: unknown): boolean {

@@ -3,7 +3,11 @@ import { describe, test } from 'node:test'
 import { parseListing } from './listing.ts'
 import { changeText, textWriter } from './text-writer.ts'
 
-const options = { clusterCidrs: { ip: [], ip6: [] }, masqueradeAll: false, masqueradeBit: 14 }
+const options = {
+  local: { ip: { by: 'nothing' }, ip6: { by: 'nothing' } } as const,
+  masqueradeAll: false,
+  masqueradeBit: 14,
+}
 
 describe('the text of a change', () => {
   test('is one removal and one addition for one endpoint', () => {
@@ -27,12 +31,12 @@ describe('the text of a change', () => {
       },
       options,
     )
-    const learn = (port: number) => ({
+    const learn = (id: string) => ({
       remove: new Map(),
-      add: new Map([[`ip learn 10.96.0.1 . tcp . ${port}`, 'goto t60']]),
+      add: new Map([[`ip learn ${id}`, 'goto t60']]),
     })
-    await writer.apply(learn(80))
-    await writer.apply(learn(81))
+    await writer.apply(learn('1:1'))
+    await writer.apply(learn('1:2'))
     assert.match(
       loaded[0] ?? '',
       /^add chain ip roadstead t60\nflush chain[^]*timeout 60s[^]*add element ip roadstead learn/,
@@ -59,12 +63,12 @@ describe('a listing', () => {
 	}
 
 	map affinity {
-		typeof ip saddr . ip daddr . meta l4proto . th dport : ip daddr . th dport
+		typeof ip saddr . meta priority : ip daddr . th dport
 		flags dynamic,timeout
-		elements = { 10.0.0.1 . 10.96.0.1 . tcp . 80 timeout 3s expires 2s996ms : 10.244.0.11 . 8080 }
+		elements = { 10.0.0.1 . 1a2b:c timeout 3s expires 2s996ms : 10.244.0.11 . 8080 }
 	}
 
-	set pods {
+	set other {
 		type ipv4_addr
 		elements = { 10.244.0.0/16 }
 	}
@@ -98,9 +102,10 @@ table ip6 roadstead {
     assert.deepEqual(parseListing(listing).affinity, [
       {
         family: 'ip',
-        key: '10.0.0.1 . 10.96.0.1 . tcp . 80',
+        map: 'affinity',
+        key: '10.0.0.1 . 1a2b:c',
         lifetime: 'timeout 3s expires 2s996ms',
-        target: '10.244.0.11 . 8080',
+        value: '10.244.0.11 . 8080',
       },
     ])
   })

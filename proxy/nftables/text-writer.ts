@@ -3,11 +3,12 @@
  * A change costs about 10 ms whatever the size of the cluster. It is also the reference for what any other writer must produce.
  */
 import { families } from '../addresses.ts'
-import { applied, type Change, type ElementSet, isEmpty, partsOf } from '../elements.ts'
-import { emptyTables, learnChains, learnText, mostEndpoints, removeText } from './chains.ts'
+import { type Change, type ElementSet, isEmpty, partsOf } from '../elements.ts'
+import { affinityMaps, elementsOf, entriesOf } from './affinity-maps.ts'
+import { emptyTables, learnChains, learnText, removeText } from './chains.ts'
 import { parseListing } from './listing.ts'
 import type { Nft } from './nft.ts'
-import { countsFor, firstCounts, remembersClients, type SkeletonOptions, tableName, versionChain } from './skeleton.ts'
+import { type SkeletonOptions, tableName, versionChain } from './skeleton.ts'
 import { type AffinityEntry, type RuleWriter, WriteError } from '../writer.ts'
 
 /** Elements in one command; longer lines make nft slower, shorter ones as well. */
@@ -15,7 +16,6 @@ const perCommand = 500
 
 export function textWriter(nft: Nft, options: SkeletonOptions): RuleWriter {
   const learning = new Set<string>()
-  let counts = firstCounts
 
   const intact = async (): Promise<boolean> => {
     // Could a rule be added to the marker chain? Listing it would read every element of the tables.
@@ -30,15 +30,15 @@ export function textWriter(nft: Nft, options: SkeletonOptions): RuleWriter {
   }
 
   const affinity = async (): Promise<AffinityEntry[]> => {
-    const remembering = families.filter(remembersClients)
-    const lists = await Promise.all(remembering.map((family) => nft.list('map', family, tableName, 'affinity')))
-    return parseListing(lists.join('')).affinity
+    const lists = await Promise.all(
+      families.flatMap((family) => affinityMaps[family].map((map) => nft.list('map', family, tableName, map))),
+    )
+    return entriesOf(lists.flatMap((list) => parseListing(list).affinity))
   }
 
   const read = async () => {
     if (!(await intact())) return undefined
     const tables = await Promise.all(families.map((family) => nft.list('table', family, tableName)))
-    counts = countChainsIn(tables.join(''))
     learning.clear()
     return parseListing(tables.join('')).elements
   }
@@ -46,12 +46,10 @@ export function textWriter(nft: Nft, options: SkeletonOptions): RuleWriter {
   const replace = async (elements: ElementSet) => {
     // Tables of another release may remember clients as well, or in a form that does not fit: then nothing is carried over.
     const remembered = await affinity().catch(() => [])
-    const size = countsFor(mostEndpoints(elements))
     await nft.load(replaceText(options, elements, remembered)).catch((error: unknown) => {
       if (remembered.length === 0) throw error
       return nft.load(replaceText(options, elements))
     })
-    counts = size
     learning.clear()
     for (const chain of learnChains(elements)) learning.add(chain)
   }
@@ -64,11 +62,6 @@ export function textWriter(nft: Nft, options: SkeletonOptions): RuleWriter {
     replace,
     async apply(change) {
       if (isEmpty(change)) return
-      if (mostEndpoints(change.add) > counts) {
-        const present = await read()
-        if (present === undefined) throw new WriteError('our tables are gone')
-        return replace(applied(change, present))
-      }
       const chains = learnChains(change.add).filter((chain) => !learning.has(chain))
       await nft.load(learnText(chains) + changeText(change))
       for (const chain of chains) learning.add(chain)
@@ -88,21 +81,11 @@ export function replaceText(
   elements: ElementSet,
   remembered: readonly AffinityEntry[] = [],
 ): string {
-  return [
-    emptyTables(options, elements),
-    commandText('add', elements),
-    affinityText('add', remembered, (entry) => `${entry.key} ${entry.lifetime} : ${entry.target}`),
-  ].join('')
+  return [emptyTables(options, elements), commandText('add', elements), affinityText('add', remembered)].join('')
 }
 
 export function changeText(change: Change): string {
   return commandText('delete', change.remove) + commandText('add', change.add)
-}
-
-function countChainsIn(listing: string): number {
-  let most = 0
-  for (const [, digits] of listing.matchAll(/^\tchain n(\d+) \{/gm)) most = Math.max(most, Number(digits))
-  return most
 }
 
 function commandText(verb: 'add' | 'delete', elements: ElementSet): string {
@@ -119,23 +102,18 @@ function commandText(verb: 'add' | 'delete', elements: ElementSet): string {
 
 /** An entry may expire between listing and deleting; adding it first makes the deletion succeed all the same. */
 function forgetText(entries: readonly AffinityEntry[]): string {
-  return (
-    affinityText('add', entries, (entry) => `${entry.key} ${entry.lifetime} : ${entry.target}`) +
-    affinityText('delete', entries, (entry) => entry.key)
-  )
+  return affinityText('add', entries) + affinityText('delete', entries)
 }
 
-function affinityText(
-  verb: 'add' | 'delete',
-  entries: readonly AffinityEntry[],
-  write: (entry: AffinityEntry) => string,
-): string {
-  return families
-    .map((family) => {
-      const items = entries.filter((entry) => entry.family === family).map(write)
-      return items.length === 0 ? '' : inCommands(verb, `${family} ${tableName} affinity`, items)
-    })
-    .join('')
+function affinityText(verb: 'add' | 'delete', entries: readonly AffinityEntry[]): string {
+  const byMap = new Map<string, string[]>()
+  for (const { family, map, key, value, lifetime } of entries.flatMap(elementsOf)) {
+    const name = `${family} ${tableName} ${map}`
+    const items = byMap.get(name) ?? []
+    items.push(verb === 'delete' ? key : `${key} ${lifetime} : ${value}`)
+    byMap.set(name, items)
+  }
+  return [...byMap].map(([name, items]) => inCommands(verb, name, items)).join('')
 }
 
 function inCommands(verb: 'add' | 'delete', name: string, items: readonly string[]): string {
