@@ -21,6 +21,7 @@ import {
   whole,
   yesNo,
 } from './config-kinds.ts'
+import { detectLocalModes } from './local-detection.ts'
 import { modeNames, type ModeName } from './mode-names.ts'
 import { nodePortEntry } from './node-port-addresses.ts'
 import { writerChoices } from './nftables/choose-writer.ts'
@@ -56,8 +57,6 @@ function flag(name: string, ...modes: ModeName[]): Source {
 function field(name: string, ...modes: ModeName[]): Source {
   return { name, from: 'field', modes: modes.length > 0 ? modes : undefined }
 }
-
-export const detectLocalModes = ['ClusterCIDR', 'NodeCIDR', 'BridgeInterface', 'InterfaceNamePrefix'] as const
 
 export const settings = {
   kubeconfig: setting({

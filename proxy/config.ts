@@ -9,15 +9,9 @@ import { describe, isZero, readConfigFile } from './config-file.ts'
 import { deprecatedPorts, flagsOf, readFlags, tasks } from './config-flags.ts'
 import { ignoredFlags } from './config-ignored.ts'
 import { type Bind, bind } from './config-kinds.ts'
-import {
-  type detectLocalModes,
-  type Setting,
-  type SettingName,
-  settings,
-  type Source,
-  type Values,
-} from './config-settings.ts'
+import { type Setting, type SettingName, settings, type Source, type Values } from './config-settings.ts'
 import type { ListenAt } from './listen.ts'
+import { type LocalDetection, localMatches } from './local-detection.ts'
 import { type ModeName } from './mode-names.ts'
 import type { NodePortAddresses } from './node-facts.ts'
 import { isLocalhost, type NodePortEntry } from './node-port-addresses.ts'
@@ -74,12 +68,6 @@ export interface IpvsConfig {
   tcpMs: number
   tcpFinMs: number
   udpMs: number
-}
-
-export interface LocalDetection {
-  mode: (typeof detectLocalModes)[number]
-  bridge: string
-  interfacePrefix: string
 }
 
 export type ParsedConfig =
@@ -263,7 +251,7 @@ function configOf(values: Values): ProxyConfig {
     clusterCidrs,
     localDetection,
     skeleton: {
-      clusterCidrs: { ip: ofFamily(clusterCidrs, 'ip'), ip6: ofFamily(clusterCidrs, 'ip6') },
+      local: localMatches(localDetection, clusterCidrs),
       masqueradeAll: values.masqueradeAll,
       masqueradeBit: values.masqueradeBit,
     },
@@ -295,10 +283,6 @@ function configOf(values: Values): ProxyConfig {
     verbosity: values.verbosity,
     values,
   }
-}
-
-function ofFamily(ranges: readonly Cidr[], family: Family): string[] {
-  return ranges.filter((range) => range.family === family).map((range) => range.text)
 }
 
 /** The kernel's part of it: loopback addresses are not among it (see local-node-ports.ts). */
