@@ -1,5 +1,6 @@
 /** Load balancers through the proxy as the real SDK sees them: what AWS would show, one test per repaired deviation. */
 import assert from 'node:assert/strict'
+import { AllocateAddressCommand } from '@aws-sdk/client-ec2'
 import {
   CreateLoadBalancerCommand,
   DeleteLoadBalancerCommand,
@@ -16,7 +17,7 @@ import { requires } from '../../scripts/requires.ts'
 import { known, refused, repairedAccount } from './testing.ts'
 
 describe('repaired: load balancers', { skip: requires('moto') }, () => {
-  const { balancer, elb, fresh, rig, securityGroup } = repairedAccount()
+  const { balancer, ec2, elb, fresh, rig, securityGroup } = repairedAccount()
 
   describe('load balancers', () => {
     test('have net ARNs and the DNS name of a Network Load Balancer, and begin as provisioning', async () => {
@@ -60,6 +61,24 @@ describe('repaired: load balancers', { skip: requires('moto') }, () => {
         elb().send(new CreateLoadBalancerCommand({ ...rest, SubnetMappings: [mapping] })),
         'AllocationIdNotFound',
       )
+    })
+
+    test('refuse addresses that another load balancer holds', async () => {
+      const [SubnetId = ''] = rig().seeded.subnetIds
+      const { AllocationId } = await ec2().send(new AllocateAddressCommand({ Domain: 'vpc' }))
+      const withAddress = (more: object, Scheme: 'internal' | 'internet-facing') =>
+        elb().send(
+          new CreateLoadBalancerCommand({
+            Name: fresh('held'),
+            Type: 'network',
+            Scheme,
+            SubnetMappings: [{ SubnetId, ...more }],
+          }),
+        )
+      await withAddress({ AllocationId }, 'internet-facing')
+      await refused(withAddress({ AllocationId }, 'internet-facing'), 'ResourceInUse')
+      await withAddress({ PrivateIPv4Address: '10.0.1.77' }, 'internal')
+      await refused(withAddress({ PrivateIPv4Address: '10.0.1.77' }, 'internal'), 'InvalidConfigurationRequest')
     })
 
     test('show the private addresses that were asked for', async () => {

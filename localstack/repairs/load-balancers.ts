@@ -39,7 +39,7 @@ export function loadBalancers(context: RepairContext): Layer {
       refuse('TooManyLoadBalancers', 'The maximum number of load balancers has been reached.')
     await checkSubnets(context, call, next, mappings)
     await checkGroups(context, call, next, groups)
-    await checkAddresses(call, next, mappings, parameters.get('Scheme') ?? 'internet-facing')
+    await checkAddresses(context, call, next, mappings, parameters.get('Scheme') ?? 'internet-facing')
     const scheme = parameters.get('Scheme') ?? 'internet-facing'
     const answer = await next({ ...call, parameters: changed(parameters, [], { Scheme: scheme }) })
     const addresses = await publicAddresses(call, next, mappings)
@@ -150,7 +150,7 @@ export function loadBalancers(context: RepairContext): Layer {
     const mappings = subnetMappings(parameters)
     if (mappings.length === 0) refuse('ValidationError', 'Either subnets or subnet mappings must be specified')
     await checkSubnets(context, call, next, mappings)
-    await checkAddresses(call, next, mappings, known.scheme)
+    await checkAddresses(context, call, next, mappings, known.scheme, known.arn)
     checkReplacement(context, known, mappings)
     known.subnets = mappings
     known.ipAddressType = parameters.get('IpAddressType') ?? known.ipAddressType
@@ -265,7 +265,14 @@ async function checkGroups(
   )
 }
 
-async function checkAddresses(call: AwsCall, next: Next, mappings: readonly SubnetMapping[], scheme: string) {
+async function checkAddresses(
+  { state }: RepairContext,
+  call: AwsCall,
+  next: Next,
+  mappings: readonly SubnetMapping[],
+  scheme: string,
+  self?: string,
+) {
   if (scheme === 'internal' && mappings.some(({ allocationId }) => allocationId !== undefined))
     refuse('InvalidConfigurationRequest', 'You cannot specify an Elastic IP address for an internal load balancer')
   if (scheme !== 'internal' && mappings.some(({ privateIpv4 }) => privateIpv4 !== undefined))
@@ -277,6 +284,13 @@ async function checkAddresses(call: AwsCall, next: Next, mappings: readonly Subn
   const known = await publicAddresses(call, next, mappings)
   for (const id of allocated)
     if (!known.has(id)) refuse('AllocationIdNotFound', `The allocation IDs '${id}' do not exist`)
+  const held = [...state.loadBalancers.values()].filter(({ arn }) => arn !== self).flatMap(({ subnets }) => subnets)
+  for (const { allocationId, privateIpv4 } of held) {
+    if (allocationId !== undefined && allocated.includes(allocationId))
+      refuse('ResourceInUse', 'The allocation IDs are not available for use')
+    if (privateIpv4 !== undefined && mappings.some((mapping) => mapping.privateIpv4 === privateIpv4))
+      refuse('InvalidConfigurationRequest', `'${privateIpv4}' is in use`)
+  }
 }
 
 /** Elastic IP addresses by allocation id, of those that `mappings` name. */

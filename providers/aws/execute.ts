@@ -3,7 +3,7 @@
  * OwnedByOther and nothing is touched. An update is the difference between `from` and `resource`. Deleting what is gone is done.
  */
 import type { Executed, Step } from '../contract.ts'
-import { CloudError } from '../contract.ts'
+import { CloudError, ownerKey } from '../contract.ts'
 import { nodeAccessGroupName } from './names.ts'
 import { healthCheckFields } from './health-checks.ts'
 import { pairsOf } from './inventory/records.ts'
@@ -16,6 +16,7 @@ import type {
   SecurityGroupResource,
   TargetGroupResource,
 } from './resources.ts'
+import { addressesOf } from './seen.ts'
 import { groupIds, idOf, listenerOn, mine, missing, nameOf, ownedByOther } from './standing.ts'
 import type { Tools } from './standing.ts'
 import {
@@ -115,6 +116,7 @@ async function createLoadBalancer(tools: Tools, target: LoadBalancerResource, si
   const securityGroups = await groupIds(tools, mutable.securityGroups, signal)
   const subnets = await discovery.subnets({ scheme: mutable.scheme, dualStack, named: mutable.subnets }, signal)
   const { allocationIds, privateIpv4Addresses, ipv6Addresses, sourceNatPrefixes } = mutable
+  checkHeld(tools, target)
   const subnetMappings = subnets.map(({ subnetId }, index) => ({
     subnetId,
     ...field('allocationId', allocationIds[index]),
@@ -143,6 +145,7 @@ async function createLoadBalancer(tools: Tools, target: LoadBalancerResource, si
     )
   } catch (error) {
     if (error instanceof CloudError && /Subnet|VPC/i.test(error.code ?? '')) discovery.forgetSubnets()
+    if (error instanceof CloudError && error.kind === 'in-use') throw addressInUse(error)
     if (!(error instanceof CloudError && error.code === 'DuplicateLoadBalancerName')) throw error
     inventory.stale('loadBalancers')
     await inventory.listed(signal, nameAgeMs)
@@ -150,6 +153,36 @@ async function createLoadBalancer(tools: Tools, target: LoadBalancerResource, si
     if (other === undefined) throw error
     mine('load balancer', name, other, target)
   }
+}
+
+/** AWS gives an address to one load balancer at a time, so one that is to be replaced cannot hand its addresses on. */
+function checkHeld({ inventory }: Tools, { owner, mutable }: LoadBalancerResource): void {
+  const wanted = new Set([...mutable.allocationIds, ...mutable.privateIpv4Addresses, ...mutable.ipv6Addresses])
+  if (wanted.size === 0) return
+  for (const record of inventory.records.loadBalancers.values()) {
+    if (record.deletedAt !== undefined) continue
+    const own = 'cluster' in owner && record.owner !== undefined && ownerKey(record.owner) === ownerKey(owner)
+    const { allocationIds, privateIpv4Addresses, ipv6Addresses } = addressesOf(record)
+    // Addresses of subnets may be those of another VPC.
+    const ofSubnets = own ? [...privateIpv4Addresses, ...ipv6Addresses] : []
+    const held = [...allocationIds, ...ofSubnets].filter((one) => wanted.has(one))
+    if (held.length === 0) continue
+    const advice = own
+      ? ' of this Service, which serves on: name addresses that are all new, so that the new load balancer stands before the old one goes; or, with an interruption, delete the Service and make it again'
+      : ': name others'
+    const message = `${held.join(', ')} ${held.length > 1 ? 'are' : 'is'} held by the load balancer ${record.loadBalancer.loadBalancerName}${advice}`
+    throw new CloudError('invalid', message, { reason: 'AddressInUse' })
+  }
+}
+
+/** By something that is not in the inventory: nobody says when it lets go. */
+function addressInUse({ code = '', message, requestId }: CloudError): CloudError {
+  const details = { code, reason: 'AddressInUse', ...(requestId === undefined ? {} : { requestId }) }
+  return new CloudError(
+    'invalid',
+    `${message.replace(/\.$/, '')}: something else holds the address; free it or name another one`,
+    details,
+  )
 }
 
 /** A load balancer that cannot be let in to any node is not made. Nothing that is to go depends on this. */

@@ -126,7 +126,8 @@ function mappingsOf({ loadBalancer: { availabilityZones } }: LoadBalancerRecord)
     })
 }
 
-function addressesOf({ loadBalancer: { availabilityZones } }: LoadBalancerRecord) {
+/** Those that were asked for, in the order of the zones. */
+export function addressesOf({ loadBalancer: { availabilityZones } }: LoadBalancerRecord) {
   const all = availabilityZones.flatMap(({ loadBalancerAddresses }) => loadBalancerAddresses)
   return {
     allocationIds: all.flatMap(({ allocationId }) => allocationId ?? []),

@@ -208,7 +208,12 @@ export interface Account {
   readonly securityGroups: Table<SecurityGroupState>
   readonly interfaces: Table<InterfaceState>
   /** Allocation id -> public address. */
-  readonly elasticIps: Table<{ allocationId: string; publicIp: string }>
+  readonly elasticIps: Table<{
+    allocationId: string
+    publicIp: string
+    /** Of something else than a load balancer: a NAT gateway, an instance. */
+    associationId?: string
+  }>
   readonly prefixLists: Table<{ id: string; maxEntries: number }>
   readonly loadBalancers: Table<LoadBalancerState>
   readonly targetGroups: Table<TargetGroupState>

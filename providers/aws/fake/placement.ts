@@ -85,12 +85,11 @@ function checkAddresses(
       'Elastic IPs can be given to internet-facing load balancers only',
     )
     demand(allocationId !== undefined, 'InvalidConfigurationRequest', 'An allocation ID is needed for every subnet')
-    const free = held.every((mapping) => mapping.allocationId !== allocationId)
-    demand(
-      account.elasticIps.get(allocationId) !== undefined && free,
-      'AllocationIdNotFound',
-      `The allocation IDs '${allocationId}' are not available for use`,
-    )
+    const address = account.elasticIps.get(allocationId)
+    demand(address !== undefined, 'AllocationIdNotFound', `The allocation IDs '${allocationId}' do not exist`)
+    // https://github.com/terraform-aws-modules/terraform-aws-alb/issues/171
+    const free = address.associationId === undefined && held.every((mapping) => mapping.allocationId !== allocationId)
+    demand(free, 'ResourceInUse', 'The allocation IDs are not available for use')
   }
   if (privateIpv4Address !== undefined) {
     demand(
