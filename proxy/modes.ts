@@ -1,12 +1,15 @@
 /** The modes there are, one line each, and what running in one means for the others. */
+import { type Clock, systemClock } from '../kube/clock.ts'
 import type { Log } from '../kube/log.ts'
+import { iptablesMode } from './iptables/mode.ts'
 import type { Mode } from './mode.ts'
 import type { ModeName } from './mode-names.ts'
 import { nftablesMode } from './nftables/mode.ts'
 import type { Run } from './program.ts'
 
-export function allModes(run: Run): readonly Mode[] {
-  return [nftablesMode(run)]
+export function allModes(run: Run, clock: Clock = systemClock): readonly Mode[] {
+  const nftables = nftablesMode(run)
+  return [nftables, iptablesMode(run, clock, nftables)]
 }
 
 /**

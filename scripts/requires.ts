@@ -6,7 +6,17 @@ import { delimiter, join } from 'node:path'
 import { inPath } from '../sandbox/executables.ts'
 import { projectRoot } from './source-files.ts'
 
-type Requirement = 'root' | 'linux' | 'nft' | 'ip' | 'kubectl' | 'nsenter' | 'unshare' | 'moto' | 'helm'
+export type Requirement =
+  | 'root'
+  | 'linux'
+  | 'nft'
+  | 'ip'
+  | 'kubectl'
+  | 'nsenter'
+  | 'unshare'
+  | 'iptables'
+  | 'moto'
+  | 'helm'
 
 const reasons: Record<Requirement, string> = {
   root: 'needs root (network namespaces): run as root',
@@ -16,6 +26,7 @@ const reasons: Record<Requirement, string> = {
   kubectl: 'needs kubectl in PATH',
   helm: 'needs helm: (cd integration/tools/helm && go build -o ../../../.cache/bin/helm .)',
   nsenter: 'needs nsenter: apt-get install util-linux',
+  iptables: 'needs iptables: apt-get install iptables',
   unshare: 'needs unshare: apt-get install util-linux',
   moto: 'needs python3 with venv (moto is installed by itself): apt-get install python3-venv',
 }

@@ -1,11 +1,11 @@
 /** Node ports and load balancer addresses over real connections: both policies, sources, source ranges, short-circuit, refusals. */
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
+import { after, before } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { requires } from '../../scripts/requires.ts'
+import { describeEachMode } from './modes.ts'
 import { eventually, type PodInWorld, startWorld, type World } from './world.ts'
 
-describe('traffic from outside', { skip: requires('root', 'linux', 'nft', 'ip', 'nsenter') }, () => {
+describeEachMode('traffic from outside', (mode, test) => {
   let world: World
   let a: PodInWorld
   let b: PodInWorld
@@ -19,7 +19,7 @@ describe('traffic from outside', { skip: requires('root', 'linux', 'nft', 'ip', 
       await world.addPod('b', 'node-1'),
       await world.addPod('c', 'node-2'),
     ]
-    await Promise.all([world.startProxy('node-1'), world.startProxy('node-2')])
+    await Promise.all([world.startProxy('node-1', ...mode.flags), world.startProxy('node-2', ...mode.flags)])
   })
   after(() => world?.close())
 
@@ -167,7 +167,13 @@ describe('traffic from outside', { skip: requires('root', 'linux', 'nft', 'ip', 
   })
 
   test('the masquerade mark does not leave the node', async () => {
-    const rules = await world.run('rs-test-proxy-out-node-1', ['nft', 'list', 'chain', 'ip', 'roadstead', 'nat-post'])
-    assert.match(rules, /meta mark set meta mark \^ 0x00004000\n\s+masquerade/)
+    const [argv, cleared]: [string[], RegExp] =
+      mode.name === 'nftables'
+        ? [
+            ['nft', 'list', 'chain', 'ip', 'roadstead', 'nat-post'],
+            /meta mark set meta mark \^ 0x00004000\n\s+masquerade/,
+          ]
+        : [['iptables-legacy-save'], /-j MARK --set-xmark 0x4000\/0x0\n.* -j MASQUERADE/]
+    assert.match(await world.run('rs-test-proxy-out-node-1', argv), cleared)
   })
 })

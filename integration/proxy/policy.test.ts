@@ -1,15 +1,15 @@
 /** Health check node ports, and changes of externalTrafficPolicy with and without somebody who announces the load balancers' state. */
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
+import { after, before } from 'node:test'
 import type { Service, TrafficPolicy } from '../../kube/objects.ts'
 import { events } from '../../kube/resources.ts'
-import { requires } from '../../scripts/requires.ts'
 import { spawnIn } from '../../sandbox/nodes/netns.ts'
+import { describeEachMode } from './modes.ts'
 import { eventually, type PodInWorld, type RunningProxy, startWorld, type World } from './world.ts'
 
 const graceMs = 2500
 
-describe('external traffic policy', { skip: requires('root', 'linux', 'nft', 'ip', 'nsenter') }, () => {
+describeEachMode('external traffic policy', (mode, test) => {
   let world: World
   let pods: PodInWorld[]
   let proxy: RunningProxy
@@ -21,7 +21,7 @@ describe('external traffic policy', { skip: requires('root', 'linux', 'nft', 'ip
   })
   after(() => world?.close())
 
-  const startProxy = () => world.startProxy('node-1', `--traffic-policy-grace=${graceMs}ms`)
+  const startProxy = () => world.startProxy('node-1', ...mode.flags, `--traffic-policy-grace=${graceMs}ms`)
   const health = async (service: Service) =>
     (await world.outside.http(`http://${world.nodeIp('node-1')}:${service.spec.healthCheckNodePort}/any`)).status
   const nodePort = (service: Service) => service.spec.ports?.[0]?.nodePort ?? 0

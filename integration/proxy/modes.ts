@@ -1,0 +1,41 @@
+/**
+ * The modes that the behaviour tests run in, and the behaviour that a mode cannot have. A test of such a behaviour is skipped with that
+ * reason, and docs/reference/proxy.md, which is generated from the same tests, gives it.
+ */
+import { describe, test } from 'node:test'
+import type { ModeName } from '../../proxy/mode-names.ts'
+import { type Requirement, requires } from '../../scripts/requires.ts'
+
+export interface TestedMode {
+  readonly name: ModeName
+  readonly flags: readonly string[]
+  readonly needs: readonly Requirement[]
+}
+
+export const testedModes: readonly TestedMode[] = [
+  { name: 'nftables', flags: ['--proxy-mode=nftables'], needs: ['nft'] },
+  { name: 'iptables', flags: ['--proxy-mode=iptables'], needs: ['iptables'] },
+]
+
+/** Title of a test to modes and reasons. */
+export const gaps: Readonly<Record<string, Partial<Record<ModeName, string>>>> = {}
+
+/** Like node:test's, of which this is all that the behaviour tests use. */
+export type ModeTest = (title: string, body: () => Promise<void>) => void
+
+/** The same tests in every mode. `body` makes its own world and starts its proxies with `mode.flags`. */
+export function describeEachMode(
+  title: string,
+  body: (mode: TestedMode, test: ModeTest) => void,
+  modes: readonly TestedMode[] = testedModes,
+): void {
+  for (const mode of modes) {
+    void describe(`${title}, mode ${mode.name}`, {
+      skip: requires('root', 'linux', 'ip', 'nsenter', ...mode.needs),
+    }, () => {
+      body(mode, (behaviour, work) => {
+        void test(behaviour, { skip: gaps[behaviour]?.[mode.name] ?? false }, work)
+      })
+    })
+  }
+}

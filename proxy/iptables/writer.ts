@@ -1,0 +1,166 @@
+/**
+ * The writer of mode iptables: one `iptables-restore --noflush` a family and change, with the chains that differ and no others.
+ * A table is one transaction; its two families and two tables are four, nat before filter (chains.ts says why that loses nothing).
+ * xtables tells nobody about changes, so others' are found by looking, as often as a hundredth of the time allows.
+ */
+import { createHash } from 'node:crypto'
+import type { Clock } from '../../kube/clock.ts'
+import type { Log } from '../../kube/log.ts'
+import type { Family } from '../addresses.ts'
+import { isEmpty } from '../elements.ts'
+import type { SkeletonOptions } from '../nftables/skeleton.ts'
+import { type RuleWriter, WriteError } from '../writer.ts'
+import { prefix } from './chains.ts'
+import { type FamilyRules, familyRules, isNoChange } from './family-rules.ts'
+import type { Iptables } from './iptables.ts'
+import { recover } from './recover.ts'
+import { changeText, hasOurJumps, parseSaved, removeText, replaceText, sameChains } from './saved.ts'
+
+export interface IptablesWriterOptions {
+  /** One for each family that this machine can do. */
+  programs: readonly Iptables[]
+  options: SkeletonOptions
+  clock: Clock
+  log: Log
+}
+
+const shortestPauseMs = 1000
+/** The part of the time that looking for others' changes may take. */
+const pausePerLook = 100
+
+interface Known {
+  rules: FamilyRules
+  /** Of our part of the listing when it was last found right; undefined since the last write. */
+  digest: string | undefined
+}
+
+export function iptablesWriter({ programs, options, clock, log }: IptablesWriterOptions): RuleWriter {
+  const known = new Map<Family, Known>()
+  /** Raised at the beginning and the end of each write: what was listed meanwhile says nothing. */
+  let epoch = 0
+  let writing = 0
+  /** This iptables prints rules in another way than we write them: only names and counts can be compared. */
+  let printsOtherwise = false
+
+  const write = async (program: Iptables, text: string) => {
+    if (text === '') return
+    const family = known.get(program.family)
+    if (family) family.digest = undefined
+    epoch++
+    writing++
+    try {
+      await program.restore(text)
+    } catch (error) {
+      known.clear()
+      throw error
+    } finally {
+      epoch++
+      writing--
+    }
+  }
+
+  /** Whether what is there is what we wrote. */
+  const isRight = async (program: Iptables): Promise<boolean> => {
+    const family = known.get(program.family)
+    if (family === undefined) return false
+    const text = await program.save()
+    const now = digestOf(text)
+    if (now === family.digest) return true
+    const saved = parseSaved(text)
+    const isSame = printsOtherwise ? sameShape : sameChains
+    if (!hasOurJumps(saved) || !isSame(saved.chains, family.rules.chains)) return false
+    family.digest = now
+    return true
+  }
+
+  const read = async () => {
+    known.clear()
+    const elements = new Map<string, string>()
+    for (const program of programs) {
+      const text = await program.save()
+      const saved = parseSaved(text)
+      const recovered = hasOurJumps(saved) ? recover(program.family, saved.chains, options) : undefined
+      if (recovered === undefined) return undefined
+      known.set(program.family, { rules: recovered.rules, digest: digestOf(text) })
+      for (const [id, value] of recovered.elements) elements.set(id, value)
+    }
+    return elements
+  }
+
+  return {
+    name: 'iptables',
+    read,
+    async replace(elements) {
+      for (const program of programs) {
+        const saved = parseSaved(await program.save())
+        const rules = familyRules(program.family, options, elements)
+        await write(program, replaceText(rules.chains, saved))
+        known.set(program.family, { rules, digest: undefined })
+        if (printsOtherwise || (await isRight(program))) continue
+        printsOtherwise = true
+        if (!(await isRight(program)))
+          throw new WriteError('the rules are not what was written: somebody else is writing')
+        log.warn({}, 'this iptables prints rules in another form: changes by others may go unnoticed')
+      }
+    },
+    async apply(change) {
+      if (isEmpty(change)) return
+      if (known.size < programs.length && (await read()) === undefined) throw new WriteError('our chains are gone')
+      for (const program of programs) {
+        const family = known.get(program.family)
+        if (family === undefined) throw new WriteError('our chains are gone')
+        const difference = family.rules.follow(change)
+        if (!isNoChange(difference)) await write(program, changeText(difference))
+      }
+    },
+    async intact() {
+      for (const program of programs) if (!(await isRight(program))) return false
+      return true
+    },
+    // A client is remembered in a list of its endpoint and session, which goes with the last rule that names it: none is ever stale.
+    affinity: () => Promise.resolve([]),
+    forget: () => Promise.resolve(),
+    async remove() {
+      known.clear()
+      for (const program of programs) await write(program, removeText(parseSaved(await program.save())))
+    },
+    watch(onForeignChange) {
+      let cancel = () => {}
+      let ended = false
+      const look = async () => {
+        const started = clock.now()
+        const before = epoch
+        if (writing === 0 && known.size === programs.length) {
+          const right = await Promise.all(programs.map(isRight)).then(
+            (answers) => answers.every(Boolean),
+            () => true,
+          )
+          if (!right && epoch === before && !ended) onForeignChange()
+        }
+        if (!ended)
+          cancel = clock.after(Math.max(shortestPauseMs, (clock.now() - started) * pausePerLook), () => void look())
+      }
+      cancel = clock.after(shortestPauseMs, () => void look())
+      return () => {
+        ended = true
+        cancel()
+      }
+    },
+  }
+}
+
+/** Of the lines that are ours; counters of the kernel's own chains are not. */
+function digestOf(text: string): string {
+  const hash = createHash('sha1')
+  for (const line of text.split('\n')) if (line.startsWith('*') || line.includes(prefix)) hash.update(line).update('\n')
+  return hash.digest('base64')
+}
+
+/** The same chains with as many rules. */
+function sameShape(a: FamilyRules['chains'], b: FamilyRules['chains']): boolean {
+  return (['nat', 'filter'] as const).every(
+    (table) =>
+      a[table].size === b[table].size &&
+      [...a[table]].every(([name, rules]) => b[table].get(name)?.length === rules.length),
+  )
+}
