@@ -191,6 +191,14 @@ export interface TargetHealth {
   serves?: true
 }
 
+/** What the Service and its class say while its load balancers are being removed. */
+export interface LastWords {
+  /** As in LoadBalancerSpec. */
+  parameters: Readonly<Record<string, string>>
+  /** False: the class is not known any more, so that what it said is missing. */
+  whole: boolean
+}
+
 /** What a cloud can do; the feature table in the docs is generated from it. */
 export interface Features {
   protocols: readonly Protocol[]
@@ -240,6 +248,8 @@ export interface Provider {
   readonly fragments?: (document: DocumentKey, observed: readonly Resource[]) => readonly Fragment[]
   /** Every shared document in the cloud with our cluster's mark; present with `fragments`. Throws CloudError. */
   readonly documents?: (cluster: string, signal: AbortSignal) => Promise<readonly DocumentKey[]>
+  /** Pure. Steps ahead of a removal, where a wish of the owner's own stands in its way and is wished no longer: deletion protection. */
+  readonly letGo?: (observed: readonly Resource[], words: LastWords) => readonly Step[]
   /** Pure. What to publish, given what was observed. */
   addresses(observed: readonly Resource[]): Addresses
   /** Pure. What people should know of what was observed: a node that the cloud does not take. The same text as long as it is the same matter. */

@@ -7,6 +7,7 @@ import { hints } from './hints.ts'
 import { assemble, defaultNodeRuleCap, fragmentsOf } from './node-rules.ts'
 import { parameterMeanings } from './parameters.ts'
 import { listenersPerLoadBalancer } from './port-groups.ts'
+import { unprotected } from './protection.ts'
 import { refine } from './refine.ts'
 import { targetHealth, targetNotes } from './targets.ts'
 
@@ -27,7 +28,7 @@ export const features: Features = {
 }
 
 type Core = Pick<Provider, 'name' | 'features' | 'ownsNode' | 'lower' | 'assemble' | 'addresses' | 'targets'> &
-  Required<Pick<Provider, 'refine' | 'fragments' | 'notes' | 'hints'>>
+  Required<Pick<Provider, 'refine' | 'fragments' | 'letGo' | 'notes' | 'hints'>>
 
 export function awsCore({ nodeRuleCap = defaultNodeRuleCap, ...options }: CoreOptions = {}): Core {
   const lowering = { ...lowerDefaults, ...options }
@@ -40,6 +41,7 @@ export function awsCore({ nodeRuleCap = defaultNodeRuleCap, ...options }: CoreOp
     refine: (steps) => refine(steps, nodeRuleCap),
     fragments: fragmentsOf,
     addresses,
+    letGo: unprotected,
     targets: targetHealth,
     notes: targetNotes,
     hints,

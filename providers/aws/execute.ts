@@ -7,6 +7,7 @@ import { CloudError, ownerKey } from '../contract.ts'
 import { nodeAccessGroupName } from './names.ts'
 import { healthCheckFields } from './health-checks.ts'
 import { pairsOf } from './inventory/records.ts'
+import { protectedBy } from './protection.ts'
 import { aws } from './resources.ts'
 import type {
   AwsResource,
@@ -272,11 +273,25 @@ async function remove(tools: Tools, target: AwsResource, signal: AbortSignal): P
     case 'node-access-group':
       return cloud.deleteSecurityGroup({ groupId: id }, signal)
     case 'load-balancer':
-      return cloud.deleteLoadBalancer({ loadBalancerArn: id }, signal)
+      return deleteLoadBalancer(tools, target, id, signal)
     case 'target-group':
       return cloud.deleteTargetGroup({ targetGroupArn: id }, signal)
     case 'listener':
       return cloud.deleteListener({ listenerArn: id }, signal)
+  }
+}
+
+async function deleteLoadBalancer(
+  { inventory: { cloud } }: Tools,
+  { mutable: { tags } }: LoadBalancerResource,
+  loadBalancerArn: string,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await cloud.deleteLoadBalancer({ loadBalancerArn }, signal)
+  } catch (error) {
+    const isProtected = error instanceof CloudError && error.code === 'OperationNotPermitted'
+    throw isProtected ? protectedBy(tags, loadBalancerArn, error) : error
   }
 }
 

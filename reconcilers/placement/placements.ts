@@ -2,7 +2,7 @@
  * The placements this process knows: what each one should be and what the last look found. A restart begins with none and learns them again
  * from Services, LoadBalancer objects and the clouds.
  */
-import type { Json, Owner, TargetNode } from '../../providers/contract.ts'
+import type { Json, LastWords, Owner, TargetNode } from '../../providers/contract.ts'
 import { jsonEqual } from '../../providers/json-equal.ts'
 import type { PlacementBase } from '../service/desire.ts'
 import type { Outcome } from './outcome.ts'
@@ -31,6 +31,8 @@ export interface Placement {
   checkingSince: number | undefined
   /** Being released: how long it drains, by the Service or its class as they are now; undefined: as it stands in the cloud. */
   deleteDrainSeconds: number | undefined
+  /** Being released: what the Service and its class say now; undefined: nobody knows. */
+  lastWords: LastWords | undefined
   /** Being released: taken out of the shared documents. */
   withdrawn: boolean
   /** Looks in a row that ended in waiting. */
@@ -46,6 +48,8 @@ export interface Placements {
   want(cloud: string, owner: Owner, base: PlacementBase | undefined, proven?: boolean): boolean
   /** How long one that is released drains; true when that is new. */
   drain(cloud: string, owner: Owner, seconds: number | undefined): boolean
+  /** What is said of one that is released; true when that is new. */
+  hear(cloud: string, owner: Owner, words: LastWords | undefined): boolean
   forget(placement: Placement): void
   all(): Iterable<Placement>
 }
@@ -79,6 +83,7 @@ export function createPlacements(): Placements {
           known.waits = 0
           known.withdrawn = false
           known.deleteDrainSeconds = undefined
+          known.lastWords = undefined
         }
         return !same
       }
@@ -96,6 +101,7 @@ export function createPlacements(): Placements {
         comparison: undefined,
         checkingSince: undefined,
         deleteDrainSeconds: undefined,
+        lastWords: undefined,
         waits: 0,
         withdrawn: false,
       }
@@ -108,6 +114,12 @@ export function createPlacements(): Placements {
       const placement = clouds.get(cloud)?.get(placementKey(owner))
       if (placement === undefined || placement.deleteDrainSeconds === seconds) return false
       placement.deleteDrainSeconds = seconds
+      return true
+    },
+    hear(cloud, owner, words) {
+      const placement = clouds.get(cloud)?.get(placementKey(owner))
+      if (placement === undefined || JSON.stringify(placement.lastWords) === JSON.stringify(words)) return false
+      placement.lastWords = words
       return true
     },
     forget(placement) {

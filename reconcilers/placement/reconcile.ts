@@ -130,6 +130,7 @@ async function provision(
 async function release(deps: PlacementDeps, placement: Placement, signal: AbortSignal): Promise<WorkResult> {
   const { provider, documents } = deps
   const { deleteDrainSeconds } = placement
+  if (!(await letGo(deps, placement, signal))) return { retryMs: 100 }
   const look = await converge(deps, placement, { own: [], drainSeconds: 0, deleteDrainSeconds, nodes: [] }, signal)
   if (look.kind === 'stopped') return look.result
   const empty = look.observed.length === 0
@@ -157,6 +158,19 @@ async function release(deps: PlacementDeps, placement: Placement, signal: AbortS
   const [drains] = look.notes
   const message = state === 'Released' ? 'nothing is left' : outcome.message
   return wait(deps, placement, { ...outcome, state, reason: state, message, ...drains }, look.againMs)
+}
+
+/** What the Service's own wishes keep from going is let go of, once they are wished no longer. False: the Service has changed since. */
+async function letGo(deps: PlacementDeps, placement: Placement, signal: AbortSignal): Promise<boolean> {
+  const { provider } = deps
+  const { lastWords, owner } = placement
+  if (lastWords === undefined || provider.letGo === undefined) return true
+  const steps = provider.letGo(await provider.observe(owner, signal), lastWords)
+  if (steps.length === 0) return true
+  if (!(await deps.confirm(placement, signal))) return false
+  const { failed } = await apply(steps, provider, signal)
+  if (failed !== undefined) throw failed.error
+  return true
 }
 
 interface Looked {

@@ -8,6 +8,7 @@ import type { Service } from '../../kube/objects.ts'
 import type {
   Features,
   HealthCheck,
+  LastWords,
   LoadBalancerPort,
   LoadBalancerSpec,
   Owner,
@@ -41,6 +42,8 @@ export type Desire =
       finalizer: string
       /** How long load balancers drain before they are deleted, by the Service or its class as they are now; absent: as it was asked for before. */
       deleteDrainSeconds?: number
+      /** By cloud: its parameters as the Service and its class have them now. */
+      lastWords?: Readonly<Record<string, LastWords>>
     }
   /** Ours, but a person has to change something first. What stands already is left as it is. */
   | { kind: 'invalid'; finalizer: string; className: string; reasons: Reason[] }
@@ -74,7 +77,7 @@ export interface Surroundings {
 export function desire(service: Service, around: Surroundings): Desire {
   const choice = chooseClass(service, around.defaultClass)
   if (choice.kind === 'none') return { kind: 'not-ours' }
-  if (choice.kind === 'released') return { ...choice, ...lastDrain(service, around) }
+  if (choice.kind === 'released') return { ...choice, ...lastWill(service, around) }
   const { finalizer, name: className } = choice
   const invalid = (reasons: Reason[]): Desire => ({ kind: 'invalid', finalizer, className, reasons })
 
@@ -125,15 +128,11 @@ export function desire(service: Service, around: Surroundings): Desire {
   const placements = present.map(({ name, parameters }) => {
     const keys = Object.keys(around.features(name)?.parameters ?? {})
     const pool = spec.defaults.addressPool
-    const given: Record<string, string> = {
+    const given = {
       ...(pool !== undefined && keys.includes('address-pool') ? { 'address-pool': pool } : {}),
       ...parameters,
     }
-    for (const key of keys) {
-      const own = annotations.value.parameters[key]
-      if (own !== undefined) given[key] = own
-    }
-    return { cloud: name, base: { ...common, parameters: given } }
+    return { cloud: name, base: { ...common, parameters: overridden(given, annotations.value.parameters, keys) } }
   })
   const { deleteDrainSeconds = 0 } = waits
   return { kind: 'wanted', finalizer, className, class: spec, placements, missingClouds, deleteDrainSeconds }
@@ -149,14 +148,44 @@ function waitsOf(overrides: Overrides, { defaults }: LoadBalancerClassSpec) {
   return Object.fromEntries(given) as { [K in (typeof names)[number]]?: number }
 }
 
+/** The class's parameters of a cloud with the Service's over them. */
+function overridden(
+  given: Readonly<Record<string, string>>,
+  own: Readonly<Record<string, string>>,
+  keys: readonly string[],
+): Record<string, string> {
+  const said = keys.flatMap((key): [string, string][] => (own[key] === undefined ? [] : [[key, own[key]]]))
+  return { ...given, ...Object.fromEntries(said) }
+}
+
 /** A Service that changed its type has no class any more: then what the cloud was told counts. */
-function lastDrain(service: Service, around: Surroundings): { deleteDrainSeconds?: number } {
+function lastWill(
+  service: Service,
+  around: Surroundings,
+): { deleteDrainSeconds?: number; lastWords?: Record<string, LastWords> } {
   const { deletionTimestamp: _deleted, ...metadata } = service.metadata
   const wanted = chooseClass({ ...service, metadata }, around.defaultClass)
   const parsed = wanted.kind === 'class' ? around.classSpec(wanted.name) : undefined
   const ofClass = parsed?.ok ? (parsed.value.defaults.deleteDrainSeconds ?? 0) : undefined
   const seconds = deleteDrainOf(service.metadata.annotations) ?? ofClass
-  return seconds === undefined ? {} : { deleteDrainSeconds: seconds }
+  const annotations = parseAnnotations(service.metadata.annotations, parameterKeys(cloudsOf(around), around))
+  const words = (cloud: string): LastWords => {
+    const own = annotations.ok ? annotations.value.parameters : {}
+    const ofCloud = parsed?.ok ? parsed.value.clouds.find(({ name }) => name === cloud) : undefined
+    const keys = Object.keys(around.features(cloud)?.parameters ?? {})
+    return {
+      parameters: overridden(ofCloud?.parameters ?? {}, own, keys),
+      whole: annotations.ok && ofCloud !== undefined,
+    }
+  }
+  return {
+    ...(seconds === undefined ? {} : { deleteDrainSeconds: seconds }),
+    lastWords: Object.fromEntries(cloudsOf(around).map(({ name }) => [name, words(name)])),
+  }
+}
+
+function cloudsOf(around: Surroundings): { name: string }[] {
+  return [...around.cloudNames()].map((name) => ({ name }))
 }
 
 export function ownerOf(service: Service, cluster: string): Owner {

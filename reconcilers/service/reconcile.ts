@@ -268,7 +268,7 @@ async function release(
   deps: ServiceDeps,
   key: string,
   service: Service,
-  { finalizer, deleteDrainSeconds }: Extract<Desire, { kind: 'released' }>,
+  { finalizer, deleteDrainSeconds, lastWords = {} }: Extract<Desire, { kind: 'released' }>,
   patient: boolean,
   signal: AbortSignal,
 ): Promise<boolean> {
@@ -279,7 +279,8 @@ async function release(
   for (const cloud of present) {
     const fresh = deps.placements.want(cloud, owner, undefined)
     const hurried = deps.placements.drain(cloud, owner, deleteDrainSeconds)
-    if (fresh || hurried) deps.enqueue(cloud, placementKey(owner))
+    const told = deps.placements.hear(cloud, owner, lastWords[cloud])
+    if (fresh || hurried || told) deps.enqueue(cloud, placementKey(owner))
     begun ||= fresh
   }
   if (begun) deps.event(service, { type: 'Normal', reason: 'DeletingLoadBalancer', message: 'Deleting load balancer' })
