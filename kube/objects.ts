@@ -151,6 +151,11 @@ export interface Node extends KubeObject {
   }
 }
 
+/** networking.k8s.io/v1: where ClusterIPs are taken from (KEP-1880). */
+export interface ServiceCidr extends KubeObject {
+  spec: { cidrs?: string[] }
+}
+
 export interface EnvVar {
   name: string
   value?: string

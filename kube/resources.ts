@@ -14,6 +14,7 @@ import type {
   Node,
   Pod,
   Service,
+  ServiceCidr,
 } from './objects.ts'
 
 export interface ResourceType<T extends KubeObject = KubeObject> {
@@ -56,5 +57,6 @@ export const endpointSlices = resourceType<EndpointSlice>(
   'endpointslices',
   true,
 )
+export const serviceCidrs = resourceType<ServiceCidr>('networking.k8s.io/v1', 'ServiceCIDR', 'servicecidrs', false)
 export const leases = resourceType<Lease>('coordination.k8s.io/v1', 'Lease', 'leases', true)
 export const deployments = resourceType<Deployment>('apps/v1', 'Deployment', 'deployments', true)

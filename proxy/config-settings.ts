@@ -110,6 +110,13 @@ export const settings = {
     usual: [],
     help: 'networks of Pods, with commas, for ClusterCIDR',
   }),
+  serviceCidrs: setting({
+    kind: networks,
+    sources: [flag('service-cidrs')],
+    usual: [],
+    help: 'networks of ClusterIPs, with commas: addresses there that no Service has are refused (ServiceCIDR objects count too); ours',
+    besideFile: true,
+  }),
   podBridge: setting({
     kind: anyText,
     sources: [flag('pod-bridge-interface'), field('detectLocal.bridgeInterface')],

@@ -295,6 +295,7 @@ featureGates: { AllowServiceExternalIPs: true }
       localhostNodePorts: ['ip', 'ip6'],
       externalIps: true,
       clusterCidrs: [],
+      serviceCidrs: [],
       localDetection: { mode: 'InterfaceNamePrefix', bridge: '', interfacePrefix: 'cali' },
       healthz: { host: '10.0.0.9', port: 10_256 },
       metrics: { host: '0.0.0.0', port: 9999 },

@@ -31,6 +31,7 @@ export interface ProxyConfig {
   localhostNodePorts: readonly Family[]
   externalIps: boolean
   clusterCidrs: readonly Cidr[]
+  serviceCidrs: readonly Cidr[]
   localDetection: LocalDetection
   skeleton: SkeletonOptions
   /** Undefined: no server. */
@@ -249,6 +250,7 @@ function configOf(values: Values): ProxyConfig {
     localhostNodePorts: onLoopback(values),
     externalIps: values.externalIps,
     clusterCidrs,
+    serviceCidrs: values.serviceCidrs,
     localDetection,
     skeleton: {
       local: localMatches(localDetection, clusterCidrs),

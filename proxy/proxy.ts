@@ -2,26 +2,32 @@
  * Puts the parts together: informers mark Services in the ruleset, sync writes what follows, health answers for it.
  * Everything from outside (API server, kernel, time) comes in as arguments; run.ts gives the real ones.
  */
-import { networkInterfaces } from 'node:os'
 import type { KubeClient } from '../kube/client.ts'
 import type { Clock } from '../kube/clock.ts'
 import { createEventRecorder, referenceTo } from '../kube/event-recorder.ts'
 import { startInformer } from '../kube/informer.ts'
 import type { Log } from '../kube/log.ts'
 import { endpointSlices, nodes, services } from '../kube/resources.ts'
-import { type Address, contains, parseAddress } from './addresses.ts'
+import { adoptedHealthChecks } from './adopted-health-checks.ts'
+import { capacityWatch } from './capacity.ts'
 import type { ProxyConfig } from './config.ts'
 import { configDocument } from './config-document.ts'
+import type { FlowTable } from './conntrack/flow.ts'
+import { createStaleFlows } from './conntrack/stale-flows.ts'
 import { createHealthCheckServers } from './health-checks.ts'
 import { createHealth, type Health } from './health.ts'
+import { interfaceAddresses, lookAgain } from './interface-addresses.ts'
 import { type Listening, listen, ListenFailure } from './listen.ts'
+import { createLocalShortage } from './local-shortage.ts'
 import { createMetrics, type ProxyMetrics } from './metrics.ts'
 import { isEligible, nodeFacts, sameFacts } from './node-facts.ts'
+import { createProgramming } from './programming.ts'
 import type { NodeFacts } from './rules.ts'
-import { createRuleset } from './ruleset.ts'
+import { createRuleset, type ObjectView } from './ruleset.ts'
 import { healthListener, metricsListener } from './status-servers.ts'
+import { followServiceCidrs } from './service-cidrs.ts'
 import { createSync } from './sync.ts'
-import { serviceKeyOf, trimNode, trimService, trimSlice } from './trimmed.ts'
+import { createCommon, serviceKeyOf, trimNode, trimService, trimSlice } from './trimmed.ts'
 import type { RuleWriter } from './writer.ts'
 
 export interface ProxyOptions {
@@ -29,6 +35,8 @@ export interface ProxyOptions {
   nodeName: string
   client: KubeClient
   writer: RuleWriter
+  /** Undefined: stale flows stay. */
+  flowTable: FlowTable | undefined
   clock: Clock
   random: () => number
   log: Log
@@ -47,23 +55,25 @@ export interface Proxy {
 
 /** Rejects with ListenFailure when the health port cannot be opened: most likely another proxy runs on this node. */
 export async function startProxy(options: ProxyOptions): Promise<Proxy> {
-  const { config, nodeName, client, writer, clock, random, log } = options
-  const metrics = createMetrics()
+  const { config, nodeName, client, writer, flowTable, clock, random, log } = options
+  const metrics = createMetrics(config.mode)
+  const programming = createProgramming(clock, (family, seconds) => metrics.programmed(family, seconds))
   const health = createHealth(clock, config.syncMs)
   const { healthz, metricsServer } = await openServers(config, health, metrics, log)
   const recorder = createEventRecorder({ client, component: 'roadstead-proxy', host: nodeName, clock, random, log })
 
+  const common = createCommon()
   const informing = { client, clock, random, log }
   const serviceInformer = startInformer({
     ...informing,
     type: services,
-    transform: trimService,
+    transform: (service) => trimService(service, common),
     labelSelector: '!service.kubernetes.io/headless,!service.kubernetes.io/service-proxy-name',
   })
   const sliceInformer = startInformer({
     ...informing,
     type: endpointSlices,
-    transform: trimSlice,
+    transform: (slice) => programming.noted(slice, trimSlice(slice, common)),
     labelSelector: '!service.kubernetes.io/headless',
     indexes: { service: (slice) => [serviceKeyOf(slice) ?? ''] },
   })
@@ -74,23 +84,29 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     fieldSelector: `metadata.name=${nodeName}`,
   })
 
-  const standing = { nodeName, nodeIps: config.nodeIps, nodePortAddresses: config.nodePortAddresses }
+  const { nodeIps, nodePortAddresses, localDetection, clusterCidrs, externalIps } = config
+  const everyAddress = nodePortAddresses !== 'primary'
+  const cidrs = followServiceCidrs({ ...informing, given: config.serviceCidrs, onChange: () => followNode() })
+  const standing = { nodeName, nodeIps, nodePortAddresses, localDetection, clusterCidrs, externalIps }
   const factsNow = (): NodeFacts =>
-    nodeFacts(
-      standing,
-      nodeInformer.cache.at(nodeName),
-      config.nodePortAddresses === 'primary' ? [] : interfaceAddresses(),
-    )
+    nodeFacts(standing, nodeInformer.cache.at(nodeName), everyAddress ? interfaceAddresses() : [], cidrs.current())
   let facts = factsNow()
-  const ruleset = createRuleset(
-    {
-      serviceKeys: () => serviceInformer.cache.keys(),
-      service: (key) => serviceInformer.cache.at(key),
-      slices: (key) => sliceInformer.cache.indexed('service', key),
-    },
-    config.graceMs,
-    facts,
-  )
+  const view: ObjectView = {
+    serviceKeys: () => serviceInformer.cache.keys(),
+    service: (key) => serviceInformer.cache.at(key),
+    slices: (key) => sliceInformer.cache.indexed('service', key),
+  }
+  const ruleset = createRuleset(view, config.graceMs, facts)
+  const shortage = createLocalShortage(view, facts)
+  const staleFlows = createStaleFlows({
+    table: flowTable,
+    view,
+    node: facts,
+    isFrontend: (frontend) => ruleset.desired.has(frontend.replace(' ', ' frontends ')),
+    clock,
+    log,
+    observe: (swept) => metrics.flowsReconciled(swept),
+  })
 
   const healthChecks = createHealthCheckServers({
     hosts: config.nodePortAddresses === 'primary' ? ['::'] : facts.nodePortAddresses.map((address) => address.text),
@@ -104,6 +120,12 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     },
   })
 
+  const tellCapacity = capacityWatch((key, message) => {
+    log.warn({ service: key }, message)
+    const service = serviceInformer.cache.at(key)
+    if (service) recorder.event(referenceTo(services, service), 'Warning', 'TooManyEndpoints', message)
+  })
+
   const firstWrite = Promise.withResolvers<void>()
   const sync = createSync({
     ruleset,
@@ -112,7 +134,6 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     log,
     minSyncMs: config.minSyncMs,
     syncMs: config.syncMs,
-    isInside: (text) => isInside(config, facts, text),
     observe: {
       waiting(since) {
         health.waiting(since)
@@ -122,6 +143,8 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
         health.wrote()
         metrics.synced(clock.now())
         metrics.wrote(batch)
+        metrics.noLocalEndpoints(shortage.count())
+        programming.wrote()
         if (batch.elements > 0) log.debug({ ...batch }, 'rules written')
         healthChecks.retry()
         followNode()
@@ -129,36 +152,59 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
       },
       failed: () => metrics.failed(),
       forgot: (entries) => metrics.affinityForgotten(entries),
-      settled: () => healthChecks.set(ruleset.healthChecks),
+      settled() {
+        metrics.settled()
+        programming.settled()
+        tellCapacity(ruleset.tooMany)
+        staleFlows.settled()
+        healthChecks.set(ruleset.healthChecks)
+      },
+      committed: (change) => staleFlows.committed(change),
     },
   })
 
   const followNode = () => {
     const node = nodeInformer.cache.at(nodeName)
-    health.setEligible(isEligible(node))
+    // A Node that is gone, or not there yet, gets no new connections; before the first list nobody knows.
+    health.setEligible(node === undefined ? !nodeInformer.hasSynced : isEligible(node))
     const now = factsNow()
     if (sameFacts(facts, now)) return
     facts = now
     ruleset.setNode(now)
     ruleset.markAll()
+    staleFlows.setNode(now)
+    shortage.setPlace(now)
     sync.poke()
   }
   const mark = (key: string | undefined) => {
     if (key === undefined) return
     ruleset.mark(key)
+    staleFlows.mark(key)
+    shortage.mark(key)
     sync.poke()
   }
-  serviceInformer.cache.onChange(({ key }) => mark(key))
+  serviceInformer.cache.onChange(({ key }) => {
+    metrics.changed('service')
+    mark(key)
+  })
   sliceInformer.cache.onChange(({ before, after }) => {
+    metrics.changed('endpoint')
+    programming.changed(before, after)
     for (const key of new Set([before && serviceKeyOf(before), after && serviceKeyOf(after)])) mark(key)
   })
   nodeInformer.cache.onChange(followNode)
+  const stopLooking = everyAddress ? lookAgain(clock, followNode) : () => {}
 
   const stopping = new AbortController()
   const begin = async () => {
-    if (await sync.inherit()) health.inherited()
+    const inherited = await sync.inherit()
+    if (inherited !== undefined && inherited.size > 0) {
+      health.inherited()
+      // Load balancers ask while the lists are on their way.
+      healthChecks.set(adoptedHealthChecks(inherited))
+    }
     // Writing from half the objects would cut the other half off: a restart must not be an outage (kubernetes#130119).
-    await Promise.all([serviceInformer.synced, sliceInformer.synced, nodeInformer.synced])
+    await Promise.all([serviceInformer.synced, sliceInformer.synced, nodeInformer.synced, cidrs.known])
     if (stopping.signal.aborted) return
     followNode()
     log.info({ services: serviceInformer.cache.size, slices: sliceInformer.cache.size }, 'objects complete')
@@ -174,20 +220,13 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     ready: firstWrite.promise,
     async stop() {
       stopping.abort()
-      await Promise.all([serviceInformer.stop(), sliceInformer.stop(), nodeInformer.stop()])
+      stopLooking()
+      await Promise.all([serviceInformer.stop(), sliceInformer.stop(), nodeInformer.stop(), cidrs.stop()])
       await sync.stop()
+      await staleFlows.stop()
       await Promise.all([healthChecks.close(), healthz?.close(), metricsServer?.close(), recorder.stop()])
     },
   }
-}
-
-function isInside(config: ProxyConfig, facts: NodeFacts, text: string): boolean {
-  const address = parseAddress(text)
-  if (address === undefined) return false
-  return (
-    facts.addresses.some((own) => own.text === address.text) ||
-    config.clusterCidrs.some((range) => contains(range, address))
-  )
 }
 
 function messageOf(error: unknown): string {
@@ -214,10 +253,4 @@ async function openServers(config: ProxyConfig, health: Health, metrics: ProxyMe
     return undefined
   })
   return { healthz, metricsServer }
-}
-
-function interfaceAddresses(): Address[] {
-  return Object.values(networkInterfaces()).flatMap((entries) =>
-    (entries ?? []).flatMap((entry) => (entry.address.startsWith('fe80:') ? [] : (parseAddress(entry.address) ?? []))),
-  )
 }
