@@ -34,12 +34,16 @@ export interface ShownFlow extends Flow {
   handle: Buffer
 }
 
-/** A kernel without CTA_FILTER (before 5.8) or CTA_STATUS_MASK shows more than was asked for. */
+/**
+ * A kernel without CTA_FILTER (before 5.8) or CTA_STATUS_MASK shows more than was asked for. IPv6 addresses are never part of the filter:
+ * the kernel compares them the wrong way round (ctnetlink_filter_match_tuple, 5.8 to at least 6.18) and would leave out just those asked for.
+ */
 export function dumpRequest({ family, protocol, destination, unreplied }: FlowQuery): Buffer {
   const writer = createMessageWriter(256)
   writer.message((subsystem << 8) | command.get, flag.request | flag.dump, 1, protocolFamily[family])
+  const byAddress = destination !== undefined && family === 'ip'
   const tuple = writer.nest(attribute.original)
-  if (destination !== undefined) {
+  if (byAddress) {
     const addresses = writer.nest(tupleAttribute.address)
     const bytes = Buffer.alloc(addressBytes[family])
     writeAddress(destination.address, 0, bytes.length, bytes, 0)
@@ -52,7 +56,9 @@ export function dumpRequest({ family, protocol, destination, unreplied }: FlowQu
   writer.close(proto)
   writer.close(tuple)
   const compared =
-    filterFlag.protocol | (destination === undefined ? 0 : filterFlag.destination | filterFlag.destinationPort)
+    filterFlag.protocol |
+    (byAddress ? filterFlag.destination : 0) |
+    (destination === undefined ? 0 : filterFlag.destinationPort)
   const filter = writer.nest(attribute.filter)
   // The machine's byte order, unlike all others.
   const flags = Buffer.alloc(4)

@@ -26,9 +26,9 @@ export interface FlowReconciler {
 }
 
 const secondLookMs = 1000
-/** Sweeps take at most about a fifth of the time. */
-const restPerWork = 4
+/** After a sweep as long a rest, within these bounds: sweeps take half of a thread's time at most. */
 const shortestRestMs = 20
+const longestRestMs = 1000
 const firstRetryMs = 500
 const longestRetryMs = 30_000
 
@@ -53,7 +53,8 @@ export function createFlowReconciler(options: FlowReconcilerOptions): FlowReconc
     running = undefined
     if (stopped) return
     resting = true
-    cancelRest = clock.after(waitMs ?? Math.max(shortestRestMs, (clock.now() - started) * restPerWork), () => {
+    const restMs = Math.min(longestRestMs, Math.max(shortestRestMs, clock.now() - started))
+    cancelRest = clock.after(waitMs ?? restMs, () => {
       resting = false
       run()
     })
