@@ -37,8 +37,8 @@ interface SyncObserver {
 }
 
 export interface Sync {
-  /** Whether a previous process has left usable rules; nothing is written before. */
-  inherit(): Promise<boolean>
+  /** The elements of usable rules that a previous process has left; nothing is written before. */
+  inherit(): Promise<ElementSet | undefined>
   /** From now on writes happen. */
   start(): void
   /** Something was marked in the ruleset. */
@@ -49,6 +49,8 @@ export interface Sync {
 
 const restoring = 'the rules were changed by somebody else: restoring them'
 const firstRetryMs = 500
+/** Between two batches, however long they take, or seem to when the clock is moved. */
+const longestPauseMs = 4000
 /** Somebody who writes into our tables all the time does not make us read them all the time. */
 const foreignPauseMs = 400
 
@@ -60,6 +62,7 @@ export function createSync(options: SyncOptions): Sync {
   let running: Promise<void> | undefined
   let waitingSince: number | undefined
   let lastStart = -Infinity
+  let lastTookMs = 0
   let retryMs = firstRetryMs
   let trusted = false
   let affinityDoubt = true
@@ -85,8 +88,11 @@ export function createSync(options: SyncOptions): Sync {
     })
   }
 
-  /** Never further away than the shortest time between two batches, even if the clock was moved back. */
-  const nextStart = () => Math.min(lastStart, clock.now()) + minSyncMs
+  /**
+   * Never further away than the shortest time between two batches, even if the clock was moved back. Where a batch takes long (iptables
+   * with thousands of Services) the writing may take half of the time.
+   */
+  const nextStart = () => Math.min(lastStart, clock.now()) + Math.max(minSyncMs, lastTookMs * 2)
 
   const run = () => {
     if (!started || stopped || running) return
@@ -108,6 +114,7 @@ export function createSync(options: SyncOptions): Sync {
       const flipAt = ruleset.settle(lastStart)
       observe.settled()
       const elements = kind === 'full' ? await writeAll() : await writePending()
+      lastTookMs = kind === 'full' ? 0 : Math.min(Math.max(0, clock.now() - lastStart), longestPauseMs / 2)
       retryMs = firstRetryMs
       observe.waiting(waitingSince)
       observe.wrote({ kind, elements, seconds: (clock.now() - lastStart) / 1000 })
@@ -223,7 +230,7 @@ export function createSync(options: SyncOptions): Sync {
       watch()
       inherited = await writer.read()
       if (inherited) ruleset.adopt(inherited)
-      return inherited !== undefined
+      return inherited
     },
     start() {
       watch()

@@ -4,7 +4,7 @@ import { ProgramMissing, type Run } from '../program.ts'
 import { removeText } from './chains.ts'
 import { chooseWriter } from './choose-writer.ts'
 import { nftProgram } from './nft.ts'
-import { skeleton } from './skeleton.ts'
+import { specimen } from './skeleton.ts'
 
 const elsewhere = 'or use --proxy-mode=iptables'
 
@@ -22,7 +22,7 @@ export function nftablesMode(run: Run): Mode {
     name: 'nftables',
     async detect(options) {
       // The kernel looks through all of it and takes nothing.
-      const checked = await nft(['--check'], removeText() + skeleton(options.skeleton))
+      const checked = await nft(['--check'], specimen(options.skeleton))
       if (checked === undefined) return `there is no program nft: install nftables 1.0.1 or later, ${elsewhere}`
       if (checked.code === 0) return undefined
       if (/Operation not permitted/.test(checked.stderr)) return 'nft is not permitted: run as root (CAP_NET_ADMIN)'

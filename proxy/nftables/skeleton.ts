@@ -54,10 +54,10 @@ const forgetSession = 'meta priority set none'
  * they cannot be added one by one, as nft 1.0.6 refuses a `dnat to ... map` rule on a `typeof` map that is already in the kernel
  * ("conflicting protocols specified: ip vs. th"), or, with `tcp dport` as the map's type, silently restricts it to TCP.
  */
-function countChains(family: Family): string {
+function countChains(family: Family, counts: number): string {
   const { frontend } = words(family)
   const lines: string[] = []
-  for (let count = 1; count <= maxSlots; count++) {
+  for (let count = 1; count <= counts; count++) {
     const pick = (letter: string, map: string) =>
       `  chain ${letter}${count} { dnat ${family} to ${frontend} . numgen random mod ${count} map @${map}; }\n`
     lines.push(pick('n', 'ep'), pick('l', 'ep-local'))
@@ -71,14 +71,19 @@ export function versionChain(family: Family, options: SkeletonOptions): string {
 }
 
 /** Both tables, complete but for the elements. */
-export function skeleton(options: SkeletonOptions): string {
-  return families.map((family) => table(family, options)).join('\n')
+export function skeleton(options: SkeletonOptions, name = tableName, counts = maxSlots): string {
+  return families.map((family) => table(family, options, name, counts)).join('\n')
 }
 
-function table(family: Family, options: SkeletonOptions): string {
+/** Tables that have nothing to do with the real ones, with a rule of each kind: what nft and the kernel are asked whether they can do. */
+export function specimen(options: SkeletonOptions): string {
+  return skeleton(options, `${tableName}-specimen`, 1)
+}
+
+function table(family: Family, options: SkeletonOptions, name: string, counts: number): string {
   const { maps, chains } = body(family, options)
   const marker = `  chain ${versionChain(family, options)} { }\n`
-  return `table ${family} ${tableName} {\n${marker}${maps}${countChains(family)}${chains}}\n`
+  return `table ${family} ${name} {\n${marker}${maps}${countChains(family, counts)}${chains}}\n`
 }
 
 /**
