@@ -1,15 +1,18 @@
 /** The proxy as a process: connection, kernel settings, rules of the mode, the configuration file watched; until the stop signal. */
 import { availableParallelism } from 'node:os'
+import { setImmediate } from 'node:timers/promises'
 import { systemClock } from '../kube/clock.ts'
 import { type Connection, loadConnection, plainConnection } from '../kube/connection.ts'
 import type { CommandIo } from '../kube/flags.ts'
 import { createHttpClient } from '../kube/http-client.ts'
 import type { Log } from '../kube/log.ts'
 import { type Family, families } from './addresses.ts'
+import { chooseTable } from './conntrack/choose-table.ts'
 import type { GivenFile, ProxyConfig } from './config.ts'
 import { followFile } from './follow-file.ts'
 import type { Mode } from './mode.ts'
 import { removeOthers } from './modes.ts'
+import { runProgram } from './program.ts'
 import { startProxy } from './proxy.ts'
 import { applySettings, conntrackSettings, forwardingSettings, oomSetting } from './sysctls.ts'
 import { WriteError } from './writer.ts'
@@ -36,12 +39,13 @@ export async function serve({ config, mode, modes, file, nodeName, io, log }: Se
   const [lack, connection] = await Promise.all([mode.detect(options), connectionOf(config, io)])
   if (lack !== undefined) throw new WriteError(`mode ${mode.name} cannot be used: ${lack}`)
   const writer = await mode.open(options)
+  const flowTable = await chooseTable({ run: runProgram, turn: setImmediate, log })
   const client = createHttpClient(connection, {
     userAgent: 'roadstead-proxy',
     onWarning: (text) => log.warn({}, text),
   })
   const clock = systemClock
-  const proxy = await startProxy({ config, nodeName, client, writer, clock, random: Math.random, log })
+  const proxy = await startProxy({ config, nodeName, client, writer, flowTable, clock, random: Math.random, log })
   const following = { clock, log, signal: io.signal }
   const changed = file === undefined ? new Promise<never>(() => {}) : followFile({ ...file, ...following })
   try {
