@@ -15,6 +15,7 @@ export type Requirement =
   | 'nsenter'
   | 'unshare'
   | 'iptables'
+  | 'conntrack'
   | 'moto'
   | 'helm'
 
@@ -27,6 +28,7 @@ const reasons: Record<Requirement, string> = {
   helm: 'needs helm: (cd integration/tools/helm && go build -o ../../../.cache/bin/helm .)',
   nsenter: 'needs nsenter: apt-get install util-linux',
   iptables: 'needs iptables: apt-get install iptables',
+  conntrack: 'needs conntrack: apt-get install conntrack',
   unshare: 'needs unshare: apt-get install util-linux',
   moto: 'needs python3 with venv (moto is installed by itself): apt-get install python3-venv',
 }
