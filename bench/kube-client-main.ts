@@ -9,7 +9,7 @@ import { startInformer } from '../kube/informer.ts'
 import { silent } from '../kube/log.ts'
 import { endpointSlices } from '../kube/resources.ts'
 import { startCaches } from '../operator/caches.ts'
-import { trimSlice } from '../proxy/trimmed.ts'
+import { createCommon, trimSlice } from '../proxy/trimmed.ts'
 import { mebibytes, residentBytes } from './resident.ts'
 
 const url = process.argv[2] ?? ''
@@ -18,7 +18,8 @@ const started = performance.now()
 const before = residentBytes()
 const surroundings = { client, clock: systemClock, random: Math.random, log: silent }
 const caches = startCaches(surroundings)
-const slices = startInformer({ ...surroundings, type: endpointSlices, transform: trimSlice })
+const common = createCommon()
+const slices = startInformer({ ...surroundings, type: endpointSlices, transform: (slice) => trimSlice(slice, common) })
 await Promise.all([caches.synced, slices.synced])
 const syncSeconds = (performance.now() - started) / 1000
 const atSync = residentBytes()

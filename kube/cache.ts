@@ -134,24 +134,34 @@ interface Index<T> {
   keys: (value: string) => string[]
 }
 
+/** A value that has one key holds it without a set: most values of most indexes do, and a set takes 200 bytes. */
 function createIndex<T>(valuesOf: (object: T) => readonly string[]): Index<T> {
-  const keysByValue = new Map<string, Set<string>>()
+  const keysByValue = new Map<string, string | Set<string>>()
   const drop = (value: string, key: string) => {
     const keys = keysByValue.get(value)
-    keys?.delete(key)
-    if (keys?.size === 0) keysByValue.delete(value)
+    if (keys === key) keysByValue.delete(value)
+    else if (keys instanceof Set) {
+      keys.delete(key)
+      const [last] = keys
+      if (keys.size === 1 && last !== undefined) keysByValue.set(value, last)
+    }
+  }
+  const add = (value: string, key: string) => {
+    const keys = keysByValue.get(value)
+    if (keys === undefined) keysByValue.set(value, key)
+    else if (keys instanceof Set) keys.add(key)
+    else if (keys !== key) keysByValue.set(value, new Set([keys, key]))
   }
   return {
     apply({ key, before, after }) {
       const old = before === undefined ? [] : valuesOf(before)
       const now = after === undefined ? [] : valuesOf(after)
       for (const value of old) if (!now.includes(value)) drop(value, key)
-      for (const value of now) {
-        const keys = keysByValue.get(value)
-        if (keys) keys.add(key)
-        else keysByValue.set(value, new Set([key]))
-      }
+      for (const value of now) add(value, key)
     },
-    keys: (value) => [...(keysByValue.get(value) ?? [])],
+    keys(value) {
+      const keys = keysByValue.get(value)
+      return typeof keys === 'string' ? [keys] : [...(keys ?? [])]
+    },
   }
 }

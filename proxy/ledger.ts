@@ -19,7 +19,36 @@ export interface Ledger {
 
 interface Owned {
   rank: string
-  claims: Claims
+  claims: Kept
+}
+
+const nothing: ReadonlyMap<ElementId, string> = new Map()
+
+/** Group and its elements in turns; the elements as id and value in turns. Maps within maps would take three times the memory. */
+type Kept = readonly (string | readonly string[])[]
+
+function keep(claims: Claims): Kept {
+  const kept: (string | readonly string[])[] = []
+  for (const [group, elements] of claims) {
+    const flat: string[] = []
+    for (const [id, value] of elements) flat.push(id, value)
+    // A copy has no room to grow.
+    kept.push(group, flat.slice())
+  }
+  return kept.slice()
+}
+
+function keptGroups(claims: Kept): string[] {
+  return claims.filter((entry) => typeof entry === 'string')
+}
+
+function keptElements(claims: Kept, group: string): ReadonlyMap<ElementId, string> | undefined {
+  const at = claims.indexOf(group)
+  if (at < 0) return undefined
+  const flat = claims[at + 1] as readonly string[]
+  const elements = new Map<ElementId, string>()
+  for (let index = 0; index < flat.length; index += 2) elements.set(flat[index] as string, flat[index + 1] as string)
+  return elements
 }
 
 export function createLedger(): Ledger {
@@ -45,7 +74,7 @@ export function createLedger(): Ledger {
 
   const elements = (group: string): ReadonlyMap<ElementId, string> => {
     const owner = winner(group)
-    return (owner === undefined ? undefined : owners.get(owner)?.claims.get(group)) ?? new Map<ElementId, string>()
+    return (owner === undefined ? undefined : keptElements(owners.get(owner)?.claims ?? [], group)) ?? nothing
   }
 
   const addClaimant = (group: string, owner: string) => {
@@ -69,10 +98,10 @@ export function createLedger(): Ledger {
     desired,
     set(owner, rank, claims) {
       const old = owners.get(owner)
-      const groups = new Set([...(old?.claims.keys() ?? []), ...claims.keys()])
+      const groups = new Set([...keptGroups(old?.claims ?? []), ...claims.keys()])
       const was = [...groups].map((group) => [group, elements(group)] as const)
       if (claims.size === 0) owners.delete(owner)
-      else owners.set(owner, { rank, claims })
+      else owners.set(owner, { rank, claims: keep(claims) })
       for (const group of groups) {
         if (claims.has(group)) addClaimant(group, owner)
         else dropClaimant(group, owner)

@@ -1,8 +1,9 @@
 /** What the informers keep of each object: the fields the proxy reads. Everything else would only cost memory. Pure. */
-import type { EndpointSlice, Node, ObjectMeta, Service } from '../kube/objects.ts'
+import type { Endpoint, EndpointSlice, Node, ObjectMeta, Service, ServicePort } from '../kube/objects.ts'
 import { policyCondition } from './flip.ts'
 
 const serviceNameLabel = 'kubernetes.io/service-name'
+const zoneLabel = 'topology.kubernetes.io/zone'
 
 /** `namespace/name` of the Service a slice belongs to; undefined when it belongs to none. */
 export function serviceKeyOf(slice: EndpointSlice): string | undefined {
@@ -10,26 +11,26 @@ export function serviceKeyOf(slice: EndpointSlice): string | undefined {
   return name ? `${slice.metadata.namespace ?? ''}/${name}` : undefined
 }
 
-export function trimService(service: Service): Service {
-  const { spec, status } = service
+/** @param common of all objects of an informer */
+export function trimService({ metadata, spec, status }: Service, common: Common = createCommon()): Service {
   const ingress = status?.loadBalancer?.ingress
   const condition = status?.conditions?.find((candidate) => candidate.type === policyCondition)
+  const { clusterIP, clusterIPs, ports = [] } = spec
   return {
-    metadata: trimMeta(service.metadata, isProxyLabel),
+    metadata: trimMeta(metadata, common),
     spec: defined({
-      type: spec.type,
-      ports: (spec.ports ?? []).map(({ name, protocol, port, nodePort }) =>
-        defined({ name, protocol, port, nodePort }),
-      ),
-      clusterIP: spec.clusterIP,
-      clusterIPs: spec.clusterIPs,
-      externalTrafficPolicy: spec.externalTrafficPolicy,
-      internalTrafficPolicy: spec.internalTrafficPolicy,
+      type: common.text(spec.type),
+      // With a node port a list is nobody else's.
+      ports: ports.some(({ nodePort }) => nodePort) ? ports.map(servicePort) : common.value(ports.map(servicePort)),
+      clusterIP: clusterIPs === undefined ? clusterIP : undefined,
+      clusterIPs,
+      externalTrafficPolicy: common.text(spec.externalTrafficPolicy),
+      internalTrafficPolicy: unlessUsual(spec.internalTrafficPolicy, 'Cluster'),
       healthCheckNodePort: spec.healthCheckNodePort,
-      sessionAffinity: spec.sessionAffinity,
+      sessionAffinity: unlessUsual(spec.sessionAffinity, 'None'),
       sessionAffinityConfig: spec.sessionAffinityConfig,
       externalIPs: spec.externalIPs,
-      loadBalancerClass: spec.loadBalancerClass,
+      loadBalancerClass: common.text(spec.loadBalancerClass),
       loadBalancerSourceRanges: spec.loadBalancerSourceRanges,
     }),
     ...((ingress || condition) && {
@@ -41,47 +42,103 @@ export function trimService(service: Service): Service {
   }
 }
 
-export function trimSlice(slice: EndpointSlice): EndpointSlice {
+/** @param common of all objects of an informer */
+export function trimSlice(
+  { metadata, addressType, endpoints, ports }: EndpointSlice,
+  common: Common = createCommon(),
+): EndpointSlice {
   return {
-    metadata: trimMeta(slice.metadata, (label) => label === serviceNameLabel || isProxyLabel(label)),
-    addressType: slice.addressType,
-    endpoints: (slice.endpoints ?? []).map(({ addresses, conditions, nodeName, hints }) =>
-      defined({ addresses: addresses.slice(0, 1), conditions, nodeName, hints }),
-    ),
-    ...(slice.ports && { ports: slice.ports.map(({ name, protocol, port }) => defined({ name, protocol, port })) }),
+    metadata: trimMeta(metadata, common),
+    addressType: common.text(addressType),
+    endpoints: (endpoints ?? []).map(({ addresses, conditions, nodeName, hints }) => {
+      const trimmed = { addresses: addresses.slice(0, 1) } as Endpoint
+      if (conditions) trimmed.conditions = common.value(conditions)
+      if (nodeName !== undefined) trimmed.nodeName = common.text(nodeName)
+      if (hints) trimmed.hints = common.value(hints)
+      return trimmed
+    }),
+    ...(ports && {
+      ports: common.value(ports.map(({ name, protocol, port }) => defined({ name, protocol, port }))),
+    }),
+  }
+}
+
+function trimMeta(metadata: ObjectMeta, common: Common): ObjectMeta {
+  const { name, namespace, uid, resourceVersion, creationTimestamp, deletionTimestamp, labels } = metadata
+  // One shape for all: an object that grows field by field takes half as much again.
+  const trimmed = { name, namespace: common.text(namespace), uid, resourceVersion, creationTimestamp } as ObjectMeta
+  if (deletionTimestamp !== undefined) trimmed.deletionTimestamp = deletionTimestamp
+  for (const label in labels) {
+    const value = labels[label]
+    if (isKept(label) && value !== undefined) (trimmed.labels ??= {})[label] = value
+  }
+  return trimmed
+}
+
+function servicePort({ name, protocol, port, nodePort }: ServicePort): ServicePort {
+  return defined({ name, protocol, port, nodePort })
+}
+
+/** What is left out means the same as the API's default. */
+function unlessUsual<T>(value: T | undefined, usual: T): T | undefined {
+  return value === usual ? undefined : value
+}
+
+/** More different values than that are not common. */
+const mostCommon = 10_000
+
+/** What many objects have in common is kept once: names of namespaces and nodes, conditions, whole lists of ports. */
+export interface Common {
+  text<T extends string | undefined>(text: T): T
+  /** Equal as JSON. */
+  value<T extends object>(value: T): T
+}
+
+export function createCommon(): Common {
+  const known = new Map<string, unknown>()
+  const one = <T>(key: string, value: T): T => {
+    const found = known.get(key)
+    if (found !== undefined) return found as T
+    if (known.size >= mostCommon) known.clear()
+    known.set(key, value)
+    return value
+  }
+  return {
+    text: (text) => (text === undefined ? text : one(text, text)),
+    value: (value) => one(JSON.stringify(value), value),
   }
 }
 
 export function trimNode(node: Node): Node {
   const { taints, podCIDR, podCIDRs = podCIDR ? [podCIDR] : [] } = node.spec ?? {}
+  const { name, uid, resourceVersion, deletionTimestamp, labels } = node.metadata
+  const zone = labels?.[zoneLabel]
   return {
-    metadata: trimMeta(node.metadata, (label) => label === 'topology.kubernetes.io/zone'),
+    metadata: defined({
+      name,
+      uid,
+      resourceVersion,
+      deletionTimestamp,
+      labels: zone === undefined ? undefined : { [zoneLabel]: zone },
+    }),
     ...((taints || podCIDRs.length > 0) && { spec: defined({ taints, podCIDRs }) }),
     ...(node.status?.addresses && { status: { addresses: node.status.addresses } }),
   }
 }
 
-function isProxyLabel(label: string): boolean {
-  return label === 'service.kubernetes.io/service-proxy-name' || label === 'service.kubernetes.io/headless'
-}
-
-function trimMeta(metadata: ObjectMeta, keepLabel: (label: string) => boolean): ObjectMeta {
-  const { name, namespace, uid, resourceVersion, creationTimestamp, deletionTimestamp, labels } = metadata
-  const kept = Object.entries(labels ?? {}).filter(([label]) => keepLabel(label))
-  return defined({
-    name,
-    namespace,
-    uid,
-    resourceVersion,
-    creationTimestamp,
-    deletionTimestamp,
-    labels: kept.length > 0 ? Object.fromEntries(kept) : undefined,
-  })
+function isKept(label: string): boolean {
+  return (
+    label === serviceNameLabel ||
+    label === 'service.kubernetes.io/service-proxy-name' ||
+    label === 'service.kubernetes.io/headless'
+  )
 }
 
 type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> }
 
 /** Without the fields that are undefined. */
 function defined<T extends object>(object: T): Defined<T> {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Defined<T>
+  const kept: Partial<T> = {}
+  for (const field in object) if (object[field] !== undefined) kept[field] = object[field]
+  return kept as Defined<T>
 }
