@@ -24,13 +24,41 @@ describe('health', () => {
     const { clock, health } = setup()
     health.wrote()
     health.waiting(clock.now())
-    await clock.advance(60_000)
+    await clock.advance(59_999)
     assert.equal(health.healthz().code, 200)
     await clock.advance(1)
     assert.deepEqual([health.healthz().code, health.livez().code, health.serving()], [503, 503, false])
     health.waiting(undefined)
     health.wrote()
     assert.equal(health.healthz().code, 200)
+  })
+
+  test("the body is kube-proxy's", async () => {
+    const { clock, health } = setup()
+    assert.deepEqual(health.livez().body, {
+      lastUpdated: '2026-01-01T00:00:00.000Z',
+      currentTime: '2026-01-01T00:00:00.000Z',
+      healthy: true,
+    })
+    await clock.advance(1000)
+    health.wrote()
+    await clock.advance(1000)
+    const each = (healthy: boolean) => ({ lastUpdated: '2026-01-01T00:00:01.000Z', healthy })
+    assert.deepEqual(health.healthz().body, {
+      lastUpdated: '2026-01-01T00:00:02.000Z',
+      currentTime: '2026-01-01T00:00:02.000Z',
+      nodeEligible: true,
+      healthy: true,
+      status: { IPv4: each(true), IPv6: each(true) },
+    })
+    health.waiting(clock.now() - 60_000)
+    assert.deepEqual(health.healthz().body, {
+      lastUpdated: '2026-01-01T00:00:01.000Z',
+      currentTime: '2026-01-01T00:00:02.000Z',
+      nodeEligible: true,
+      healthy: false,
+      status: { IPv4: each(false), IPv6: each(false) },
+    })
   })
 
   test('a node that is being removed fails /healthz, not /livez, and goes on serving', () => {

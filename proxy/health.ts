@@ -1,9 +1,10 @@
 /**
  * Whether this node can serve, as load balancers and the kubelet ask for it. Pure but for its own state; time comes in.
- * The rules are kube-proxy's (KEP-3836): unhealthy when a change has waited for longer than twice the sync period. One more is ours: until the
- * first write, a node without usable rules of a previous run is not healthy for load balancers.
+ * The rules and the body are kube-proxy's (KEP-3836): unhealthy when a change has waited for twice the sync period. One more is ours: until
+ * the first write, a node without usable rules of a previous run is not healthy for load balancers.
  */
 import type { Clock } from '../kube/clock.ts'
+import { families } from './addresses.ts'
 
 export interface Health {
   /** See SyncObserver.waiting. */
@@ -24,8 +25,19 @@ export interface Health {
 
 interface HealthAnswer {
   code: 200 | 503
-  body: { lastUpdated: string; currentTime: string; nodeEligible?: boolean }
+  body: HealthBody
 }
+
+interface HealthBody {
+  lastUpdated: string
+  currentTime: string
+  nodeEligible?: boolean
+  healthy: boolean
+  /** By family; absent until the first write. */
+  status?: Record<string, { lastUpdated: string; healthy: boolean }>
+}
+
+const familyNames = { ip: 'IPv4', ip6: 'IPv6' } as const
 
 export function createHealth(clock: Clock, syncMs: number): Health {
   let waitingSince: number | undefined
@@ -33,13 +45,30 @@ export function createHealth(clock: Clock, syncMs: number): Health {
   let usable = false
   let eligible = true
 
-  const alive = () => waitingSince === undefined || clock.now() - waitingSince <= 2 * syncMs
+  const alive = () => waitingSince === undefined || clock.now() - waitingSince < 2 * syncMs
   const serving = () => usable && alive()
-  const times = () => {
+  const text = (time: number) => new Date(time).toISOString()
+
+  const answer = (good: boolean, healthy: boolean, more: { nodeEligible?: boolean }): HealthAnswer => {
     const now = clock.now()
-    // As kube-proxy does it: with nothing waiting, the rules are as new as they can be.
-    const updated = waitingSince === undefined && lastWritten !== undefined ? now : (lastWritten ?? 0)
-    return { lastUpdated: new Date(updated).toISOString(), currentTime: new Date(now).toISOString() }
+    // Who answers 200 says that it is up to date, changed or not: so kube-proxy does it, and load balancers' dashboards read it.
+    const updated = good ? now : (lastWritten ?? 0)
+    const written = lastWritten
+    return {
+      code: good ? 200 : 503,
+      body: {
+        lastUpdated: text(updated),
+        currentTime: text(now),
+        ...more,
+        healthy,
+        // One batch serves both families.
+        ...(written !== undefined && {
+          status: Object.fromEntries(
+            families.map((family) => [familyNames[family], { lastUpdated: text(written), healthy: alive() }]),
+          ),
+        }),
+      },
+    }
   }
 
   return {
@@ -57,7 +86,7 @@ export function createHealth(clock: Clock, syncMs: number): Health {
       eligible = value
     },
     serving,
-    healthz: () => ({ code: serving() && eligible ? 200 : 503, body: { ...times(), nodeEligible: eligible } }),
-    livez: () => ({ code: alive() ? 200 : 503, body: times() }),
+    healthz: () => answer(serving() && eligible, serving(), { nodeEligible: eligible }),
+    livez: () => answer(alive(), alive(), {}),
   }
 }
