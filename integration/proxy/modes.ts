@@ -10,11 +10,26 @@ export interface TestedMode {
   readonly name: ModeName
   readonly flags: readonly string[]
   readonly needs: readonly Requirement[]
+  /** A command on the node that shows the mode's rules, and what it prints then and only then. */
+  readonly listing: readonly string[]
+  readonly trace: string
 }
 
 export const testedModes: readonly TestedMode[] = [
-  { name: 'nftables', flags: ['--proxy-mode=nftables'], needs: ['nft'] },
-  { name: 'iptables', flags: ['--proxy-mode=iptables'], needs: ['iptables'] },
+  {
+    name: 'nftables',
+    flags: ['--proxy-mode=nftables'],
+    needs: ['nft'],
+    listing: ['nft', 'list', 'tables'],
+    trace: 'roadstead',
+  },
+  {
+    name: 'iptables',
+    flags: ['--proxy-mode=iptables'],
+    needs: ['iptables'],
+    listing: ['iptables-legacy-save'],
+    trace: 'ROADSTEAD',
+  },
 ]
 
 /** Title of a test to modes and reasons. */

@@ -1,0 +1,104 @@
+/** A proxy in mode iptables that is killed and started again, or whose rules others change: what traffic and others' rules notice of it. */
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { requires } from '../../scripts/requires.ts'
+import { eventually, type PodInWorld, type RunningProxy, startWorld, type World } from './world.ts'
+
+const flag = '--proxy-mode=iptables'
+
+describe('the proxy as a process, mode iptables', {
+  skip: requires('root', 'linux', 'iptables', 'ip', 'nsenter'),
+}, () => {
+  let world: World
+  let pods: PodInWorld[]
+  let proxy: RunningProxy
+  const vip = '203.0.113.1'
+  const node = 'rs-test-proxy-ipt-node-1'
+  const iptables = (...argv: string[]) => world.run(node, ['iptables-legacy', '-w', '5', ...argv])
+  const saved = async () =>
+    (await Promise.all(['iptables', 'ip6tables'].map((name) => world.run(node, [`${name}-legacy-save`]))))
+      .join('')
+      .replaceAll(/^#.*\n| \[\d+:\d+\]$/gm, '')
+  const writes = () => proxy.log().split('rules written').length - 1
+
+  before(async () => {
+    world = await startWorld('test-proxy-ipt')
+    pods = [await world.addPod('a', 'node-1'), await world.addPod('b', 'node-2')]
+    // The look every now and then must not be what finds changes by others.
+    proxy = await world.startProxy('node-1', flag, '--sync-period=10m')
+    const service = await world.service('web', {
+      type: 'LoadBalancer',
+      sessionAffinity: 'None',
+      ipFamilyPolicy: 'PreferDualStack',
+    })
+    await world.status('web', { loadBalancer: { ingress: [{ ip: vip }] } })
+    await world.endpoints('web', pods, service.spec.ports)
+    await eventually(() => world.onNode['node-1']?.spread('tcp', vip, 80) ?? Promise.resolve([]), ['a', 'b'])
+    await world.routeAddress(vip, 'node-1')
+    await eventually(() => world.outside.spread('tcp', vip, 80), ['a', 'b'])
+  })
+  after(() => world?.close())
+
+  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+    test(`0 requests fail while it is ended by ${signal} and started again, and nothing is written`, async () => {
+      const load = world.outside.load(vip, 80, { perSecond: 200, forMs: 2500 })
+      const before = await saved()
+      await proxy.end(signal)
+      proxy = await world.startProxy('node-1', flag, '--sync-period=10m')
+      const { sent, failures, names } = await load
+      assert.deepEqual(failures, [])
+      assert.ok(sent > 400, `${sent} sent`)
+      assert.deepEqual(Object.keys(names).sort(), ['a', 'b'])
+      assert.doesNotMatch(proxy.log(), /rules written/)
+      assert.equal(await saved(), before)
+    })
+  }
+
+  test('0 requests fail while endpoints come and go, and only what differs is written', async () => {
+    const [a, b] = pods as [PodInWorld, PodInWorld]
+    const load = world.outside.load(vip, 80, { perSecond: 200, forMs: 2500 })
+    for (const endpoints of [[a], [a, b], [b], [b, a]]) {
+      await world.endpoints('web', endpoints)
+      await new Promise((resolve) => setTimeout(resolve, 400))
+    }
+    assert.deepEqual((await load).failures, [])
+    await eventually(() => world.outside.spread('tcp', vip, 80), ['a', 'b'])
+  })
+
+  const tampering: Record<string, string[][]> = {
+    'a flushed table': [['-t', 'nat', '-F']],
+    'a flushed chain of ours': [['-t', 'filter', '-F', 'ROADSTEAD-REFUSE']],
+    'a jump that is deleted': [['-t', 'nat', '-D', 'OUTPUT', '-j', 'ROADSTEAD-SERVICES']],
+    'a jump that is doubled': [['-t', 'filter', '-I', 'INPUT', '-j', 'ROADSTEAD-INPUT']],
+    'a rule put into a chain of ours': [['-t', 'nat', '-I', 'ROADSTEAD-SERVICES', '-p', 'tcp', '-j', 'RETURN']],
+    'a chain with our name': [['-t', 'nat', '-N', 'ROADSTEAD-STRANGER']],
+    'everything deleted': [
+      ['-t', 'nat', '-F'],
+      ['-t', 'nat', '-X'],
+      ['-t', 'filter', '-F'],
+      ['-t', 'filter', '-X'],
+    ],
+  }
+  for (const [name, commands] of Object.entries(tampering)) {
+    test(`${name} is undone`, async (t) => {
+      const sorted = async () => (await saved()).split('\n').sort().join('\n')
+      const before = await sorted()
+      for (const command of commands) await iptables(...command)
+      const started = performance.now()
+      await eventually(async () => (await sorted()) === before, true, 10_000)
+      t.diagnostic(`${Math.round(performance.now() - started)} ms, listing included`)
+      assert.match(await world.outside.tcp(vip, 80), /^[ab]$/)
+    })
+  }
+
+  test('rules of others, in front of ours as well, stay where they are and cost nothing', async () => {
+    await iptables('-t', 'nat', '-I', 'PREROUTING', '-p', 'tcp', '--dport', '9', '-j', 'RETURN')
+    await iptables('-N', 'SOMEBODY')
+    await iptables('-A', 'FORWARD', '-j', 'SOMEBODY')
+    const before = { saved: await saved(), writes: writes() }
+    await new Promise((resolve) => setTimeout(resolve, 1500))
+    assert.deepEqual({ saved: await saved(), writes: writes() }, before)
+    await iptables('-t', 'filter', '-F', 'ROADSTEAD-REFUSE')
+    await eventually(saved, before.saved, 10_000)
+  })
+})
