@@ -2,9 +2,9 @@
  * The proxy's metrics, with kube-proxy's names, labels and buckets where the meaning is the same. One registry a proxy, nothing global.
  * kube-proxy writes each family by itself; here one batch is written for both, so what it says of a batch is said under both.
  */
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { type Family, families } from './addresses.ts'
 import type { ModeName } from './mode-names.ts'
+import { collectProcessMetrics, Counter, Gauge, Histogram, Registry } from './prometheus.ts'
 
 /** What a change was of. */
 type Changed = 'service' | 'endpoint'
@@ -18,6 +18,8 @@ export interface ProxyMetrics {
   /** All changes seen so far are in the batch that is being written. */
   settled(): void
   wrote(batch: { kind: 'full' | 'partial'; elements: number; seconds: number }): void
+  /** Seconds in the kernel since the start. */
+  kernelTook(seconds: number): void
   /** The batch was refused; its changes wait on. */
   failed(): void
   /** Milliseconds since the epoch. */
@@ -54,7 +56,7 @@ const failureNames: Readonly<Record<ModeName, string>> = {
 export function createMetrics(mode: ModeName = 'nftables'): ProxyMetrics {
   const registry = new Registry()
   const registers = [registry]
-  collectDefaultMetrics({ register: registry })
+  collectProcessMetrics(registry)
   const duration = (name: string, help: string, bounds = buckets) =>
     new Histogram({ name: `kubeproxy_${name}`, help, buckets: bounds, labelNames: ['ip_family'], registers })
   const gauge = <L extends string>(name: string, help: string, ...labelNames: L[]) =>
@@ -108,6 +110,7 @@ export function createMetrics(mode: ModeName = 'nftables'): ProxyMetrics {
     'roadstead_proxy_elements_written_total',
     'Elements added to or removed from the maps in the kernel',
   )
+  const kernel = counter('roadstead_proxy_kernel_seconds_total', 'Time in the kernel for batches written by netlink')
   const forgotten = counter(
     'roadstead_proxy_affinity_entries_removed_total',
     'Clients that were forgotten because their endpoint is gone',
@@ -139,6 +142,10 @@ export function createMetrics(mode: ModeName = 'nftables'): ProxyMetrics {
         each.inBatch = 0
         each.pending.set(each.waiting)
       }
+    },
+    kernelTook(seconds) {
+      kernel.reset()
+      kernel.inc(seconds)
     },
     failed: () => both.forEach((labels) => failures.inc(labels)),
     queued: (at) => both.forEach((labels) => queuedAt.set(labels, at / 1000)),

@@ -143,6 +143,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
         health.wrote()
         metrics.synced(clock.now())
         metrics.wrote(batch)
+        metrics.kernelTook(writer.kernelSeconds?.() ?? 0)
         metrics.noLocalEndpoints(shortage.count())
         programming.wrote()
         if (batch.elements > 0) log.debug({ ...batch }, 'rules written')

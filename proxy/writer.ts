@@ -33,6 +33,8 @@ export interface RuleWriter {
    * Returns what ends it.
    */
   watch?(onForeignChange: () => void): () => void
+  /** Seconds that the kernel has taken for batches so far; absent where another program stands in between. */
+  kernelSeconds?(): number
 }
 
 export class WriteError extends Error {

@@ -48,6 +48,8 @@ export function netlinkWriter({ netlink, socket, nft, skeleton: options }: Netli
   const byText = textWriter(nft, options)
   /** Our tables as we know them to be right; undefined until the first look. */
   let known: Structure | undefined
+  /** The kernel works within the sending of a batch. */
+  let kernelMs = 0
 
   /** Whether the tables in the kernel are ours and whole. */
   const look = (): boolean => {
@@ -105,7 +107,9 @@ export function netlinkWriter({ netlink, socket, nft, skeleton: options }: Netli
   const write = (change: Change): void => {
     if (isEmpty(change)) return
     const datagram = asWriteError('encode', () => changeBatch(change))
+    const begun = performance.now()
     const answer = asWriteError('batch', () => exchange(socket, datagram))
+    kernelMs += performance.now() - begun
     const refused = answer.acknowledgements.find(({ errno }) => errno !== 0)
     if (refused !== undefined) {
       const step = refusedStep(datagram, refused)
@@ -208,6 +212,7 @@ export function netlinkWriter({ netlink, socket, nft, skeleton: options }: Netli
       known = undefined
       await byText.remove()
     },
+    kernelSeconds: () => kernelMs / 1000,
     watch(onForeignChange) {
       const subscription = netlink.subscribe({
         group: nftablesGroup,
