@@ -9,7 +9,11 @@ import { endpointSlices } from '../../kube/resources.ts'
 import type { Service } from '../../kube/objects.ts'
 import { requires } from '../../scripts/requires.ts'
 import { namespaceOf } from '../../sandbox/nodes/topology.ts'
+import { netlinkTable } from '../../proxy/conntrack/netlink-table.ts'
+import { loadNetlink } from '../../proxy/netlink/socket.ts'
 import { type Agent, startAgent } from './agent.ts'
+import { inside } from './enter.ts'
+import { type MadeFlow, makeFlows } from './flows.ts'
 import { startUdpSender, type UdpSender } from './udp-sender.ts'
 import { eventually, type PodInWorld, type RunningProxy, startWorld, type World } from './world.ts'
 
@@ -186,6 +190,69 @@ describe('clients that keep sending', { skip: requires('root', 'linux', 'nft', '
     await world.endpoints('stays', [a, gone], made.spec.ports)
     await allHear(all, 'a', since)
     await stopAll()
+  })
+
+  test('are not slowed down by 50,000 flows of others, of which none is lost', async (t) => {
+    const busy = await service('busy')
+    const [ip = ''] = busy.ips
+    await world.endpoints('busy', [a, b], busy.made.spec.ports)
+    const web = await world.service('web', { ipFamilyPolicy: 'PreferDualStack' })
+    const vip = web.spec.clusterIP ?? ''
+    let target = a
+    await world.endpoints('web', [target], web.spec.ports)
+    await eventually(() => client.agent.tcp(vip, 80), 'a')
+    await eventually(() => client.agent.spread('udp', ip, 53), ['a', 'b'])
+
+    /** From the API write to the first connection that reaches the new endpoint. */
+    const change = async () => {
+      target = target === a ? b : a
+      const since = performance.now()
+      await world.endpoints('web', [target], web.spec.ports)
+      while ((await client.agent.tcp(vip, 80)) !== target.name) assert.ok(performance.now() - since < 5000)
+      return performance.now() - since
+    }
+    const median = (values: readonly number[]) => [...values].sort((x, y) => x - y)[values.length >> 1] ?? 0
+    const quiet: number[] = []
+    for (let round = 0; round < 5; round++) quiet.push(await change())
+
+    const netlink = await loadNetlink()
+    const socket = inside(node, () => netlink.open())
+    t.after(() => socket.close())
+    const flows = (count: number, first: number, { ip: targetIp }: PodInWorld) =>
+      Array.from({ length: count }, (_, index): MadeFlow => {
+        const client = first + index
+        const from = `10.200.${client >> 8}.${client & 255}`
+        return { protocol: 'udp', from, fromPort: 4000, to: ip, toPort: 53, target: { ip: targetIp, port: 8080 } }
+      })
+    const table = netlinkTable(() => inside(node, () => netlink.open()))
+    const counted = async () => {
+      const counts: Record<string, number> = { [a.ip]: 0, [b.ip]: 0 }
+      const query = { family: 'ip', protocol: 'udp', destination: { address: ip, port: 53 }, unreplied: false } as const
+      await table.sweep(query, (flow) => {
+        const [at = ''] = flow.target.split(' ')
+        counts[at] = (counts[at] ?? 0) + 1
+        return false
+      })
+      return { a: counts[a.ip], b: counts[b.ip] }
+    }
+    makeFlows(socket, flows(49_500, 0, a))
+    const loud: number[] = []
+    for (let round = 0; round < 5; round++) {
+      makeFlows(socket, flows(500, 50_000, b))
+      // The sweep that this causes is under way while the other change is made.
+      await world.endpoints('busy', [a], busy.made.spec.ports)
+      loud.push(await change())
+      await eventually(async () => (await counted()).b, 0, 10_000)
+      await world.endpoints('busy', [a, b], busy.made.spec.ports)
+      // Flows that come to an endpoint before the proxy knows of it would be stale.
+      await eventually(() => client.agent.spread('udp', ip, 53), ['a', 'b'])
+    }
+    const left = await counted()
+    assert.ok((left.a ?? 0) >= 49_500, JSON.stringify(left))
+    t.diagnostic(
+      `one change, median of 5: ${median(quiet).toFixed(1)} ms, with sweeps of 50,000 flows ${median(loud).toFixed(1)} ms`,
+    )
+    assert.ok(median(loud) < median(quiet) * 2 + 100, `${median(loud)} ms after ${median(quiet)} ms`)
   })
 
   test('notice nothing of a restart, but reach what has changed while the proxy was away', async () => {
