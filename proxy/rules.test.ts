@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { EndpointSlice, Service, TrafficPolicy } from '../kube/objects.ts'
-import type { ElementId } from './elements.ts'
+import type { ElementId, ElementSet } from './elements.ts'
+import { type Fate, fieldOf, type Packet } from './packet-walk.ts'
 import { type NodeFacts, serviceRules } from './rules.ts'
-import { type EndpointSpec, here, node, type Packet, service, slice, states, there, walk } from './testing.ts'
+import { type EndpointSpec, here, node, service, slice, states, there } from './testing.ts'
 
 function elements(
   of: Service,
@@ -25,11 +26,17 @@ function elements(
 }
 
 const sources = {
-  pod: { from: 'pod', source: '10.244.1.9' },
-  node: { from: 'node', source: '172.18.0.11' },
-  outside: { from: 'outside', source: '198.51.100.10' },
-} as const satisfies Record<string, Pick<Packet, 'from' | 'source'>>
+  pod: { source: '10.244.1.9', own: false, through: 'cni0' },
+  node: { source: '172.18.0.11', own: true },
+  outside: { source: '198.51.100.10', own: false, through: 'eth0' },
+} as const satisfies Record<string, Pick<Packet, 'source' | 'own' | 'through'>>
 type Source = keyof typeof sources
+
+const cni = { by: 'interface', name: 'cni0' } as const
+
+function walk(set: ElementSet, packet: Omit<Packet, 'protocol'> & Partial<Packet>): Fate {
+  return fieldOf(set, { local: { ip: cni, ip6: cni }, masqueradeAll: false }).walk({ protocol: 'tcp', ...packet })
+}
 
 /** `L` is on this node, `R` on another; the letter after it is the state. */
 const endpoints: Record<string, EndpointSpec> = {
@@ -40,12 +47,12 @@ const endpoints: Record<string, EndpointSpec> = {
   Rt: { ip: '10.244.2.2', on: there, conditions: states.leaving },
   Rg: { ip: '10.244.2.3', on: there, conditions: states.gone },
 }
-const nameOf = (target: string) =>
-  Object.keys(endpoints).find((name) => target === `${endpoints[name]?.ip} . 8080`) ?? target
+const nameOf = (address: string) => Object.keys(endpoints).find((name) => address === endpoints[name]?.ip) ?? address
 
-function fate(found: ReturnType<typeof walk>): string {
-  const where = found.verdict === 'forward' ? found.targets.map(nameOf).join('+') : found.verdict
-  return found.masquerade && found.verdict === 'forward' ? `${where} masq` : where
+function fate(found: Fate): string {
+  if (typeof found === 'string') return found
+  const hidden = found.some((target) => target.endsWith(' masq'))
+  return found.map((target) => nameOf(target.split(' ')[0] ?? '')).join('+') + (hidden ? ' masq' : '')
 }
 
 describe('ClusterIP', () => {
@@ -76,8 +83,8 @@ describe('ClusterIP', () => {
 
   test('an unknown port is refused, another protocol too', () => {
     const set = elements(service(), [slice(pick('Lr'))])
-    assert.equal(walk(set, { ...sources.pod, to: '10.96.0.1', port: 81 }).verdict, 'reject')
-    assert.equal(walk(set, { ...sources.pod, to: '10.96.0.1', port: 80, protocol: 'udp' }).verdict, 'reject')
+    assert.equal(walk(set, { ...sources.pod, to: '10.96.0.1', port: 81 }), 'reject')
+    assert.equal(walk(set, { ...sources.pod, to: '10.96.0.1', port: 80, protocol: 'udp' }), 'reject')
   })
 })
 
@@ -126,18 +133,18 @@ describe('load balancer address and node port', () => {
 
   test('an address with ipMode Proxy is not caught', () => {
     const set = elements(balanced('Cluster'), [slice(pick('Lr'))])
-    assert.equal(walk(set, { ...sources.pod, to: '203.0.113.2', port: 80 }).verdict, 'pass')
+    assert.equal(walk(set, { ...sources.pod, to: '203.0.113.2', port: 80 }), 'pass')
   })
 
   test('source ranges hold at the address only; ranges inside others and of the other family are passed over', () => {
     const ranges = ['198.51.100.0/24', '198.51.100.7/32', ' 10.0.0.0/8 ', '2001:db8::/32']
     const set = elements(balanced('Cluster', { loadBalancerSourceRanges: ranges }), [slice(pick('Lr'))])
     const at = (source: string, to = '203.0.113.1', port = 80) =>
-      walk(set, { from: 'outside', source, to, port }).verdict
-    assert.equal(at('198.51.100.10'), 'forward')
-    assert.equal(at('10.9.8.7'), 'forward')
+      fate(walk(set, { ...sources.outside, source, to, port }))
+    assert.equal(at('198.51.100.10'), 'Lr masq')
+    assert.equal(at('10.9.8.7'), 'Lr masq')
     assert.equal(at('192.0.2.1'), 'drop')
-    assert.equal(at('192.0.2.1', '172.18.0.11', 30_080), 'forward')
+    assert.equal(at('192.0.2.1', '172.18.0.11', 30_080), 'Lr masq')
     assert.equal([...set.keys()].filter((id) => id.includes(' fw-allow ')).length, 2)
   })
 
@@ -148,9 +155,9 @@ describe('load balancer address and node port', () => {
 
   test('ranges of the other family alone close the address; 0.0.0.0/0 opens it', () => {
     const closed = elements(balanced('Cluster', { loadBalancerSourceRanges: ['2001:db8::/32'] }), [slice(pick('Lr'))])
-    assert.equal(walk(closed, { ...sources.outside, to: '203.0.113.1', port: 80 }).verdict, 'drop')
+    assert.equal(walk(closed, { ...sources.outside, to: '203.0.113.1', port: 80 }), 'drop')
     const open = elements(balanced('Cluster', { loadBalancerSourceRanges: ['0.0.0.0/0'] }), [slice(pick('Lr'))])
-    assert.equal(walk(open, { ...sources.outside, to: '203.0.113.1', port: 80 }).verdict, 'forward')
+    assert.equal(fate(walk(open, { ...sources.outside, to: '203.0.113.1', port: 80 })), 'Lr masq')
   })
 })
 
@@ -177,12 +184,10 @@ describe('which Services and endpoints count', () => {
       slice(pick('Lr'), { ports: [{ name: 'b', protocol: 'UDP', port: 53 }] }),
       slice([{ ip: 'fd00::5' }], { addressType: 'IPv6', ports: [{ name: 'a', protocol: 'TCP', port: 8080 }] }),
     ])
-    assert.equal(walk(set, { ...sources.pod, to: '10.96.0.1', port: 80 }).verdict, 'reject')
-    assert.deepEqual(walk(set, { ...sources.pod, to: '10.96.0.1', port: 81, protocol: 'udp' }).targets, [
-      '10.244.1.1 . 53',
-    ])
-    assert.deepEqual(walk(set, { ...sources.pod, to: 'fd00:96::1', port: 80 }).targets, ['fd00::5 . 8080'])
-    assert.equal(walk(set, { ...sources.pod, to: 'fd00:96::1', port: 81, protocol: 'udp' }).verdict, 'reject')
+    assert.equal(walk(set, { ...sources.pod, to: '10.96.0.1', port: 80 }), 'reject')
+    assert.deepEqual(walk(set, { ...sources.pod, to: '10.96.0.1', port: 81, protocol: 'udp' }), ['10.244.1.1 . 53'])
+    assert.deepEqual(walk(set, { ...sources.pod, to: 'fd00:96::1', port: 80 }), ['fd00::5 . 8080'])
+    assert.equal(walk(set, { ...sources.pod, to: 'fd00:96::1', port: 81, protocol: 'udp' }), 'reject')
   })
 
   test('an endpoint in two slices gets one slot, and its better state', () => {
@@ -190,7 +195,7 @@ describe('which Services and endpoints count', () => {
       slice([{ ip: '10.244.1.1', on: here, conditions: states.gone }]),
       slice([{ ip: '10.244.1.1', on: here }]),
     ])
-    assert.deepEqual(walk(set, { ...sources.pod, to: '10.96.0.1', port: 80 }).targets, ['10.244.1.1 . 8080'])
+    assert.deepEqual(walk(set, { ...sources.pod, to: '10.96.0.1', port: 80 }), ['10.244.1.1 . 8080'])
   })
 
   test('zone hints narrow policy Cluster when every ready endpoint has one and one fits', () => {
@@ -204,7 +209,7 @@ describe('which Services and endpoints count', () => {
         ...sources.pod,
         to: '10.96.0.1',
         port: 80,
-      }).targets.length
+      }).length
     }
     assert.equal(hinted(['a', 'b', 'a']), 2)
     assert.equal(hinted(['a', undefined, 'b']), 3)
