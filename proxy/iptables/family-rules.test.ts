@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { assert as holds, integer, property } from 'fast-check'
+import { assert as holds, asyncProperty, integer } from 'fast-check'
 import { families } from '../addresses.ts'
 import { difference } from '../elements.ts'
+import { fakeIptables } from './fake.ts'
 import { familyRules } from './family-rules.ts'
 import { recover } from './recover.ts'
 import { changeText, parseSaved, replaceText, sameChains } from './saved.ts'
@@ -10,65 +11,37 @@ import { elementsOf, options, randomNode } from './testing.ts'
 
 const nobody = new Map<string, string>()
 
-/** What a kernel's tables are after a text: enough of iptables-restore --noflush for chains of ours. */
-function restored(saved: string, text: string): string {
-  const { chains, jumps } = parseSaved(saved)
-  let table: 'nat' | 'filter' = 'nat'
-  const found = { nat: [...jumps.nat], filter: [...jumps.filter] }
-  for (const line of text.split('\n')) {
-    const [word = '', name = ''] = line.split(' ')
-    if (word.startsWith('*')) table = word.slice(1) as typeof table
-    else if (word.startsWith(':')) chains[table].set(word.slice(1), [])
-    else if (word === '-A') {
-      const rules = chains[table].get(name)
-      assert.ok(rules, `no chain for ${line}`)
-      chains[table].set(name, [...rules, line.slice(4 + name.length)])
-      const [, target] = / -[jg] (ROADSTEAD-\S+)/.exec(line) ?? []
-      assert.ok(target === undefined || chains[table].has(target), `no target for ${line}`)
-    } else if (word === '-I') found[table].push(line.slice(3).replace(' 1 ', ' '))
-    else if (word === '-X') {
-      const users: string[] = [...chains[table].values()].flat().filter((rule) => rule.endsWith(` ${name}`))
-      assert.deepEqual([chains[table].get(name), users], [[], []], `${name} is in use`)
-      chains[table].delete(name)
-    }
-  }
-  return (['nat', 'filter'] as const)
-    .map((each) => {
-      const names = [...chains[each].keys()].map((name) => `:${name} - [0:0]\n`)
-      const rules = [...chains[each]].flatMap(([name, lines]) => lines.map((rule) => `-A ${name} ${rule}\n`))
-      return `*${each}\n${names.join('')}${found[each].map((jump) => `-A ${jump}\n`).join('')}${rules.join('')}COMMIT\n`
-    })
-    .join('')
-}
-
-test('a part of the chains written leads to the same rules as all of them anew', () => {
-  holds(
-    property(integer(), integer(), (one, other) => {
+test('the chains that differ, written over the old ones, are the same rules as all of them anew', async () => {
+  await holds(
+    asyncProperty(integer(), integer(), async (one, other) => {
       for (const family of families) {
+        const kernel = fakeIptables(family)
         const before = elementsOf(family, randomNode(one))
         const after = elementsOf(family, randomNode(other))
         const rules = familyRules(family, options, before)
-        let kernel = restored('', replaceText(rules.chains, parseSaved('')))
-        kernel = restored(kernel, changeText(rules.follow(difference(before, after))))
-        const anew = familyRules(family, options, after)
-        assert.ok(sameChains(rules.chains, anew.chains))
-        assert.ok(sameChains(parseSaved(kernel).chains, anew.chains))
+        await kernel.restore(replaceText(rules.chains, parseSaved(await kernel.save())))
+        await kernel.restore(changeText(rules.follow(difference(before, after))))
+        const anew = familyRules(family, options, after).chains
+        assert.ok(sameChains(rules.chains, anew))
+        assert.ok(sameChains(parseSaved(await kernel.save()).chains, anew))
       }
     }),
     { numRuns: 25 },
   )
 })
 
-test('elements are read back from the rules', () => {
-  holds(
-    property(integer(), (seed) => {
+test('elements are read back from the rules', async () => {
+  await holds(
+    asyncProperty(integer(), async (seed) => {
       for (const family of families) {
+        const kernel = fakeIptables(family)
         const elements = elementsOf(family, randomNode(seed))
         const { chains } = familyRules(family, options, elements)
-        const found = recover(family, parseSaved(restored('', replaceText(chains, parseSaved('')))).chains, options)
-        // Whoever is remembered and then dropped is in no rule.
+        await kernel.restore(replaceText(chains, parseSaved(await kernel.save())))
+        const found = recover(family, parseSaved(await kernel.save()).chains, options)
         const { remove, add } = difference(found?.elements ?? nobody, elements)
         assert.deepEqual([...remove.keys()], [])
+        // Who is remembered without an endpoint to go to is in no rule.
         assert.deepEqual(
           [...add.keys()].filter((id) => !/ (session|learn) /.test(id)),
           [],
@@ -77,4 +50,28 @@ test('elements are read back from the rules', () => {
     }),
     { numRuns: 25 },
   )
+})
+
+test('rules of another release, or altered ones, are not taken for elements', () => {
+  const elements = elementsOf('ip', randomNode(7))
+  const { chains } = familyRules('ip', options, elements)
+  const [name = '', rules = []] = [...chains.nat].find(([chain]) => chain.includes('-SVC-')) ?? []
+  for (const altered of [[...rules, '-j RETURN'], rules.slice(1), []]) {
+    const nat = new Map(chains.nat).set(name, altered)
+    assert.equal(recover('ip', { ...chains, nat }, options), undefined)
+  }
+  assert.equal(recover('ip', chains, { ...options, masqueradeBit: 15 }), undefined)
+  assert.ok(recover('ip', chains, options))
+})
+
+test('an endpoint that changes is one chain; a Service that comes is its chain and what leads to it', () => {
+  const spec = randomNode(3)
+  const web = { kind: 'cluster-ip', at: 200, protocol: 'tcp', port: 80, policy: 'Cluster', sources: [] } as const
+  const of = (endpoints: number[]) =>
+    elementsOf('ip', { ...spec, frontends: [{ ...web, endpoints, seconds: undefined }, ...spec.frontends] })
+  const rules = familyRules('ip', options, elementsOf('ip', spec))
+  const came = rules.follow(difference(elementsOf('ip', spec), of([1, 2])))
+  assert.ok(came.set.nat.size <= 4 && came.set.filter.size <= 3, `${came.set.nat.size} ${came.set.filter.size}`)
+  const changed = rules.follow(difference(of([1, 2]), of([1, 3])))
+  assert.deepEqual([changed.set.nat.size, changed.set.filter.size, changed.gone.nat.size], [1, 0, 0])
 })
