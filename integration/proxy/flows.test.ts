@@ -35,6 +35,7 @@ const someFlow = fc.record({
   frontend: fc.integer({ min: 1, max: 4 }),
   target: fc.option(fc.integer({ min: 1, max: 3 }), { nil: undefined }),
   replied: fc.boolean(),
+  zone: fc.constantFrom(undefined, undefined, 7),
 })
 const toMade = (one: typeof someFlow extends fc.Arbitrary<infer T> ? T : never, index: number): MadeFlow => ({
   protocol: one.protocol,
@@ -43,6 +44,7 @@ const toMade = (one: typeof someFlow extends fc.Arbitrary<infer T> ? T : never, 
   to: `${one.isIPv6 ? 'fd00:96::' : '10.96.0.'}${one.frontend}`,
   toPort: 53,
   replied: one.replied,
+  ...(one.zone !== undefined && { zone: one.zone }),
   ...(one.target !== undefined && {
     target: { ip: `${one.isIPv6 ? 'fd00:244::' : '10.244.0.'}${one.target}`, port: 8053 },
   }),

@@ -16,6 +16,8 @@ export interface MadeFlow {
   /** Where the destination was translated to. */
   target?: { ip: string; port: number }
   replied?: boolean
+  /** As some networks have one for each of their tenants. */
+  zone?: number
 }
 
 const newFlow = (1 << 8) | 0
@@ -69,6 +71,7 @@ function write(writer: MessageWriter, flow: MadeFlow): void {
   // CONFIRMED; SEEN_REPLY and ASSURED.
   writer.u32(3, replied ? 0b1110 : 0b1000)
   writer.u32(7, 600)
+  if (flow.zone !== undefined) writer.u16(18, flow.zone)
   if (protocol === 'tcp') {
     // CTA_PROTOINFO: SYN_SENT or ESTABLISHED.
     const info = writer.nest(4)

@@ -9,9 +9,6 @@ import { type Change, type ElementSet, partsOf } from '../elements.ts'
 import type { ServiceEndpoint } from '../endpoints.ts'
 import type { Flow, FlowProtocol, FlowQuery, FrontendId } from './flow.ts'
 
-/** Targets of UDP and SCTP frontends, by frontend; the values are made by `targetsText`. */
-export type Served = ReadonlyMap<FrontendId, string>
-
 /** Targets of a frontend; undefined when there is no such frontend. TCP frontends need not name theirs. */
 export type Serving = (frontend: FrontendId) => ReadonlySet<string> | undefined
 
@@ -40,7 +37,7 @@ export function targetsIn(text: string): Set<string> {
   return new Set(text === '' ? [] : text.split(separator))
 }
 
-/** Frontends that may have stale flows after this change of `Served`: those that came, went or lost a target. */
+/** Frontends that may have stale flows after this change of their targets (`targetsText`): those that came, went or lost one. */
 export function doubtful({ remove, add }: Change): FrontendId[] {
   const doubts = new Set([...remove.keys(), ...add.keys()])
   for (const [frontend, before] of remove) {
