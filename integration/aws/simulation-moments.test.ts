@@ -43,7 +43,7 @@ function letsIn(account: Account, groupIds: readonly string[], port: number): bo
 }
 
 interface Scenario {
-  ports?: { name: string; port: number }[]
+  ports?: { name: string; port: number; protocol?: string; nodePort?: number }[]
   /** Ports that clients use before, during and after the change. */
   kept: number[]
   parameters?: Record<string, string>
@@ -58,6 +58,13 @@ const two = [
   { name: 'http', port: 80 },
   { name: 'https', port: 443 },
 ]
+
+/** TCP 80, with or without UDP 80, on the node port that TCP has. */
+async function joined(world: Simulation, udp: boolean): Promise<unknown> {
+  const { nodePort = 0 } = (await world.service('web'))?.spec.ports?.[0] ?? {}
+  const tcp = { name: 'http', port: 80, protocol: 'TCP', nodePort }
+  return world.patch('web', { spec: { ports: udp ? [tcp, { ...tcp, name: 'udp', protocol: 'UDP' }] : [tcp] } })
+}
 
 const scenarios: Readonly<Record<string, Scenario>> = {
   'a port is added': {
@@ -76,6 +83,28 @@ const scenarios: Readonly<Record<string, Scenario>> = {
     kept: [443],
     change: (world) => world.patch('web', { spec: { ports: [{ name: 'http', port: 81 }, two[1]] } }),
     done: ({ aws }) => aws.account.listeners.values().some(({ port }) => port === 81),
+  },
+  'UDP joins TCP on one port': {
+    kept: [80],
+    change: (world) => joined(world, true),
+    done: ({ aws }) => aws.account.listeners.values().some(({ protocol }) => protocol === 'TCP_UDP'),
+  },
+  'UDP joins TCP on one port and leaves it before the new targets are healthy': {
+    kept: [80],
+    async change(world) {
+      await joined(world, true)
+      await world.clock.advance(30_000)
+      await joined(world, false)
+    },
+  },
+  'UDP leaves TCP on one port': {
+    ports: [
+      { name: 'http', port: 80, nodePort: 30_080 },
+      { name: 'udp', port: 80, protocol: 'UDP', nodePort: 30_080 },
+    ],
+    kept: [80],
+    change: (world) => joined(world, false),
+    done: ({ aws }) => aws.account.listeners.values().every(({ protocol }) => protocol === 'TCP'),
   },
   'externalTrafficPolicy becomes Local': {
     kept: [80],

@@ -8,6 +8,7 @@ import {
 import {
   AddListenerCertificatesCommand,
   DeleteListenerCommand,
+  DeleteTargetGroupCommand,
   DeleteLoadBalancerCommand,
   DescribeListenerCertificatesCommand,
   DescribeListenersCommand,
@@ -32,6 +33,29 @@ describe('repaired: listeners, tags and security groups', { skip: requires('moto
       assert.equal((await listener(LoadBalancerArn, one)).ListenerArn, made.ListenerArn, 'the same again')
       await refused(listener(LoadBalancerArn, await group()), 'DuplicateListener')
       await refused(listener(LoadBalancerArn, two, 81), 'IncompatibleProtocols')
+    })
+
+    test('forward to a second target group without weight, which is in use then, and move to it', async () => {
+      const LoadBalancerArn = known((await balancer()).LoadBalancerArn)
+      const [one, both] = [await group(), await group({ Protocol: 'TCP_UDP' })]
+      const { ListenerArn } = await listener(LoadBalancerArn, one)
+      const TargetGroups = [
+        { TargetGroupArn: one, Weight: 1 },
+        { TargetGroupArn: both, Weight: 0 },
+      ]
+      const beside = [{ Type: 'forward' as const, ForwardConfig: { TargetGroups } }]
+      await elb().send(new ModifyListenerCommand({ ListenerArn, DefaultActions: beside }))
+      const { Listeners } = await elb().send(new DescribeListenersCommand({ LoadBalancerArn }))
+      const shown = Listeners?.[0]?.DefaultActions?.[0]
+      assert.equal(shown?.TargetGroupArn, undefined)
+      assert.deepEqual(
+        shown?.ForwardConfig?.TargetGroups?.map(({ TargetGroupArn, Weight }) => ({ TargetGroupArn, Weight })),
+        TargetGroups,
+      )
+      await refused(elb().send(new DeleteTargetGroupCommand({ TargetGroupArn: both })), 'ResourceInUse')
+      const alone = [{ Type: 'forward' as const, TargetGroupArn: both }]
+      await elb().send(new ModifyListenerCommand({ ListenerArn, Protocol: 'TCP_UDP', DefaultActions: alone }))
+      await elb().send(new DeleteTargetGroupCommand({ TargetGroupArn: one }))
     })
 
     test('change to TLS and back with certificate, policy and ALPN', async () => {

@@ -65,11 +65,15 @@ const action = z
   .object({
     type: text,
     targetGroupArn: maybe,
-    forwardConfig: z.object({ targetGroups: list(z.object({ targetGroupArn: maybe })) }).optional(),
+    forwardConfig: z
+      .object({ targetGroups: list(z.object({ targetGroupArn: text, weight: z.number().default(1) })) })
+      .optional(),
   })
   .transform(({ type, targetGroupArn, forwardConfig }) => {
     const groups = forwardConfig?.targetGroups ?? []
-    return { type, targetGroupArn: targetGroupArn ?? (groups.length === 1 ? groups[0]?.targetGroupArn : undefined) }
+    return groups.length > 1
+      ? { type, forwardConfig: { targetGroups: groups } }
+      : { type, targetGroupArn: targetGroupArn ?? groups[0]?.targetGroupArn }
   })
 const listener: z.ZodType<Listener> = z.object({
   listenerArn: text,

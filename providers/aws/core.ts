@@ -7,6 +7,7 @@ import { hints } from './hints.ts'
 import { assemble, defaultNodeRuleCap, fragmentsOf } from './node-rules.ts'
 import { parameterMeanings } from './parameters.ts'
 import { listenersPerLoadBalancer } from './port-groups.ts'
+import { moveNotes } from './moves.ts'
 import { unprotected } from './protection.ts'
 import { refine } from './refine.ts'
 import { targetHealth, targetNotes } from './targets.ts'
@@ -43,7 +44,7 @@ export function awsCore({ nodeRuleCap = defaultNodeRuleCap, ...options }: CoreOp
     addresses,
     letGo: unprotected,
     targets: targetHealth,
-    notes: targetNotes,
+    notes: (observed, nodes) => [...targetNotes(observed, nodes), ...moveNotes(observed)],
     hints,
   }
 }

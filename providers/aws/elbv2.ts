@@ -61,6 +61,12 @@ export interface ForwardAction {
   targetGroupArn: string
 }
 
+/** To several target groups. One of weight 0 gets no traffic, and its targets are checked. */
+export interface WeightedForwardAction {
+  type: 'forward'
+  forwardConfig: { targetGroups: readonly { targetGroupArn: string; weight: number }[] }
+}
+
 export interface Listener {
   listenerArn: string
   loadBalancerArn: string
@@ -71,7 +77,11 @@ export interface Listener {
   sslPolicy?: string | undefined
   alpnPolicy: readonly string[]
   /** `targetGroupArn` is set also where AWS answers a forwardConfig with one target group. */
-  defaultActions: readonly { type: string; targetGroupArn?: string | undefined }[]
+  defaultActions: readonly {
+    type: string
+    targetGroupArn?: string | undefined
+    forwardConfig?: { targetGroups: readonly { targetGroupArn: string; weight: number }[] } | undefined
+  }[]
 }
 
 export interface ListenerCertificate {
@@ -226,7 +236,7 @@ export interface Elbv2 {
       certificates?: readonly { certificateArn: string }[]
       sslPolicy?: string
       alpnPolicy?: readonly string[]
-      defaultActions?: readonly ForwardAction[]
+      defaultActions?: readonly (ForwardAction | WeightedForwardAction)[]
     },
     signal: AbortSignal,
   ) => Promise<{ listeners: readonly Listener[] }>

@@ -50,7 +50,7 @@ export async function execute(tools: Tools, { verb, resource, ...step }: Step, s
   } else if (from.kind === 'target-group' && target.kind === 'target-group') {
     taken = await updateTargetGroup(tools, id, from, target, signal)
   } else if (from.kind === 'listener' && target.kind === 'listener') {
-    await updateListener(tools, id, from, target, signal)
+    taken = await updateListener(tools, id, from, target, signal)
   }
   if (from.kind !== 'node-rules' && target.kind !== 'node-rules') await updateTags(tools, id, from, target, signal)
   return taken

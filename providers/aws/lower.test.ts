@@ -185,18 +185,6 @@ describe('ports', () => {
     )
   })
 
-  test('from TCP to TCP and UDP the listener moves in place to a new target group', () => {
-    const ports = [http, { ...http, name: 'quic', protocol: 'UDP' as const }]
-    const steps = stepsTo({ ports }, standing({}))
-    assert.deepEqual(named(steps), [
-      'update security-group',
-      'create target-group/80',
-      'update target-group/80',
-      'update listener/80',
-      'delete target-group/80',
-    ])
-  })
-
   test('TLS ends at the ports that are named, the further certificates are added', () => {
     const arn = (name: string) => `arn:aws:acm:eu-west-1:123456789012:certificate/${name}`
     const parameters = { 'tls-certificates': [arn('a'), arn('b')].join(','), 'tls-ports': 'https' }

@@ -8,6 +8,7 @@ import { attributeChanges } from './attributes.ts'
 import type { AttributeKind } from './attributes.ts'
 import { drainAsTags } from './drain.ts'
 import { registerTargetsLimit } from './elbv2.ts'
+import { nextOf, targetGroupsOf } from './moves.ts'
 import { refineNodeRules } from './node-rules.ts'
 import { ruleChanges } from './own-rules.ts'
 import { aws } from './resources.ts'
@@ -37,10 +38,18 @@ export function refine(steps: readonly Step[], nodeRuleCap: number): Step[] {
     first.length === 0
       ? steps
       : [...steps.slice(0, start), ...first, ...steps.slice(start).filter((step) => !first.includes(step))]
+  const groups = targetGroupsOf(steps)
+  const used = new Set<string>()
   const refined = ordered.flatMap((step): Step[] => {
-    const target = drainAsTags(aws(step.resource))
+    const whole = drainAsTags(aws(step.resource))
+    const from = step.verb === 'update' ? aws(step.from) : undefined
+    const moves = whole.kind === 'listener' && from?.kind === 'listener'
+    const target = moves ? { ...whole, mutable: nextOf(from, whole, groups) } : whole
+    if (moves && target.kind === 'listener') used.add(target.mutable.targetGroup)
     if (target.kind === 'node-rules') return refineNodeRules(step, nodeRuleCap)
     if (step.verb === 'delete') {
+      // A listener has not moved away from it yet.
+      if (target.kind === 'target-group' && used.has(target.immutable.name)) return []
       // DeleteLoadBalancer takes its listeners along, or, where it is protected, leaves everything as it is.
       return target.kind === 'listener' && goingBalancers.has(target.immutable.loadBalancer) ? [] : [step]
     }
@@ -242,6 +251,7 @@ function listenerChanges(walk: Walk, from: ListenerResource, to: ListenerResourc
   const now = {
     protocol: want.protocol,
     targetGroup: want.targetGroup,
+    standby: want.standby,
     certificates: [
       ...(first === undefined ? [] : [first]),
       ...seenOthers.filter((one) => want.protocol === 'TLS' && one !== first),
@@ -252,6 +262,7 @@ function listenerChanges(walk: Walk, from: ListenerResource, to: ListenerResourc
   const differs =
     seen.protocol !== now.protocol ||
     seen.targetGroup !== now.targetGroup ||
+    seen.standby !== now.standby ||
     standing[0] !== first ||
     (want.protocol === 'TLS' && seen.sslPolicy !== policy) ||
     (want.protocol === 'TLS' && seen.alpn !== now.alpn)

@@ -122,7 +122,7 @@ export type HealthCheckShape = {
 
 export type ListenerProtocol = 'TCP' | 'UDP' | 'TCP_UDP' | 'TLS'
 
-/** Key `listener/<service port>`. Needs its load balancer and target group. Pending while its load balancer is. id: the ARN. */
+/** Key `listener/<service port>`. Needs its load balancer and target group. Pending while its load balancer is, or while it moves. id: the ARN. */
 export type ListenerResource = Kind<
   'listener',
   { /** Name of the load balancer. */ loadBalancer: string; port: number },
@@ -131,6 +131,8 @@ export type ListenerResource = Kind<
     protocol: ListenerProtocol
     /** Name. */
     targetGroup: string
+    /** Seen, and on the way: name of the target group it moves to, which is checked and gets no traffic yet. */
+    standby?: string
     /** ARNs; the first is the default, the others are added with AddListenerCertificates. Seen: the others sorted. */
     certificates: readonly string[]
     /** '' without TLS. */
@@ -141,7 +143,11 @@ export type ListenerResource = Kind<
     attributes?: Attributes
     tags: Tags
   },
-  { loadBalancerArn: string }
+  {
+    loadBalancerArn: string
+    /** AWS did not take a second target group beside the first. */
+    alone?: true
+  }
 >
 
 /**

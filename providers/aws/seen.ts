@@ -1,7 +1,7 @@
 /** The inventory's records as the resources of resources.ts: what a look has seen. Pure but for the records it is given. */
 import type { DocumentKey, Owner } from '../contract.ts'
 import { ownerKey } from '../contract.ts'
-import type { TargetGroup } from './elbv2.ts'
+import type { Listener, TargetGroup } from './elbv2.ts'
 import { standingUnits } from './capacity.ts'
 import { healthCheckOf } from './health-checks.ts'
 import type { Owned } from './inventory/inventory.ts'
@@ -152,8 +152,9 @@ function listeners(owner: Owner, record: LoadBalancerRecord, { records }: Sight)
     .filter(({ deletedAt }) => deletedAt === undefined)
     .map((each) => {
       const { listener, attributes } = each
-      const arn = listener.defaultActions.find(({ targetGroupArn }) => targetGroupArn !== undefined)?.targetGroupArn
+      const [arn, second] = groupsOf(listener)
       const group = arn === undefined ? undefined : records.targetGroups.get(arn)
+      const nameOf = (one: string) => records.targetGroups.get(one)?.group.targetGroupName ?? nameInArn(one)
       const [certificate] = listener.certificates
       const others = (each.certificates?.value ?? []).filter((one) => one !== certificate?.certificateArn)
       const tls = listener.protocol === 'TLS'
@@ -168,7 +169,8 @@ function listeners(owner: Owner, record: LoadBalancerRecord, { records }: Sight)
         immutable: { loadBalancer: record.loadBalancer.loadBalancerName, port: listener.port },
         mutable: {
           protocol: listener.protocol,
-          targetGroup: group?.group.targetGroupName ?? nameInArn(arn ?? ''),
+          targetGroup: nameOf(arn ?? ''),
+          ...(second === undefined ? {} : { standby: nameOf(second) }),
           certificates: tls ? [...(certificate === undefined ? [] : [certificate.certificateArn]), ...others] : [],
           sslPolicy: tls ? (listener.sslPolicy ?? '') : '',
           alpn: listener.alpnPolicy[0] === 'None' ? '' : (listener.alpnPolicy[0] ?? ''),
@@ -176,10 +178,19 @@ function listeners(owner: Owner, record: LoadBalancerRecord, { records }: Sight)
           tags: tagsOf(each),
         },
         id: listener.listenerArn,
-        state,
-        observed: { loadBalancerArn: listener.loadBalancerArn },
+        state: second === undefined ? state : 'pending',
+        observed: { loadBalancerArn: listener.loadBalancerArn, ...(each.alone ? { alone: true as const } : {}) },
       }
     })
+}
+
+/** ARNs of the target groups it forwards to, those without weight last. */
+function groupsOf({ defaultActions }: Listener): string[] {
+  return defaultActions.flatMap(({ targetGroupArn, forwardConfig }) => {
+    if (targetGroupArn !== undefined) return [targetGroupArn]
+    const groups = forwardConfig?.targetGroups ?? []
+    return groups.toSorted((a, b) => Math.sign(b.weight) - Math.sign(a.weight)).map((group) => group.targetGroupArn)
+  })
 }
 
 /** `arn:aws:elasticloadbalancing:<region>:<account>:targetgroup/<name>/<id>`. */
@@ -259,8 +270,7 @@ function forwarding({ loadBalancers }: Records, group: TargetGroup): string[] {
 
 function forwardsTo(listeners: Iterable<ListenerRecord>, arn: string): boolean {
   for (const { deletedAt, listener } of listeners) {
-    if (deletedAt === undefined && listener.defaultActions.some(({ targetGroupArn }) => targetGroupArn === arn))
-      return true
+    if (deletedAt === undefined && groupsOf(listener).includes(arn)) return true
   }
   return false
 }

@@ -287,7 +287,7 @@ export async function updateListener(
   { mutable: from }: ListenerResource,
   { mutable: to }: ListenerResource,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<Executed> {
   const { cloud } = tools.inventory
   const [first, ...others] = to.certificates
   const [before, ...othersBefore] = from.certificates
@@ -296,9 +296,22 @@ export async function updateListener(
     ...(first === before || first === undefined ? {} : { certificates: [{ certificateArn: first }] }),
     ...(from.sslPolicy === to.sslPolicy || to.sslPolicy === '' ? {} : { sslPolicy: to.sslPolicy }),
     ...(from.alpn === to.alpn || to.protocol !== 'TLS' ? {} : { alpnPolicy: [to.alpn === '' ? 'None' : to.alpn] }),
-    ...(from.targetGroup === to.targetGroup ? {} : { defaultActions: [forward(tools, to.targetGroup)] }),
+    ...(from.targetGroup === to.targetGroup && from.standby === to.standby
+      ? {}
+      : { defaultActions: [forward(tools, to)] }),
   }
-  if (Object.keys(change).length > 0) await cloud.modifyListener({ listenerArn, ...change }, signal)
+  try {
+    if (Object.keys(change).length > 0) await cloud.modifyListener({ listenerArn, ...change }, signal)
+  } catch (error) {
+    const isRefused = error instanceof CloudError && (error.kind === 'invalid' || error.kind === 'quota')
+    if (!isRefused || to.standby === undefined) throw error
+    // It moves at once then: without the second target group there is nothing to wait for.
+    for (const { listeners } of tools.inventory.records.loadBalancers.values()) {
+      const record = listeners?.value.get(listenerArn)
+      if (record !== undefined) record.alone = true
+    }
+    return 'nothing'
+  }
   // ModifyListener leaves the other certificates alone; they go with TLS itself.
   const { added, gone } = to.protocol === 'TLS' ? differences(othersBefore, others) : { added: [], gone: [] }
   const certificates = (arns: readonly string[]) => arns.map((certificateArn) => ({ certificateArn }))
@@ -311,12 +324,22 @@ export async function updateListener(
   }
   const attributes = changed(from.attributes, to.attributes)
   if (attributes.length > 0) await cloud.modifyListenerAttributes({ listenerArn, attributes }, signal)
+  return undefined
 }
 
-function forward({ inventory }: Tools, targetGroup: string) {
-  const found = inventory.targetGroupNamed(targetGroup)
-  if (found === undefined) throw missing('target group', targetGroup)
-  return { type: 'forward' as const, targetGroupArn: found.group.targetGroupArn }
+function forward({ inventory }: Tools, { targetGroup, standby }: ListenerResource['mutable']) {
+  const arnOf = (name: string) => {
+    const found = inventory.targetGroupNamed(name)
+    if (found === undefined) throw missing('target group', name)
+    return found.group.targetGroupArn
+  }
+  const targetGroupArn = arnOf(targetGroup)
+  if (standby === undefined) return { type: 'forward' as const, targetGroupArn }
+  const targetGroups = [
+    { targetGroupArn, weight: 1 },
+    { targetGroupArn: arnOf(standby), weight: 0 },
+  ]
+  return { type: 'forward' as const, forwardConfig: { targetGroups } }
 }
 
 export async function updateTags(

@@ -76,6 +76,8 @@ export interface ListenerState {
   sslPolicy: string | undefined
   alpnPolicy: readonly string[]
   targetGroupArn: string
+  /** Others it forwards to with weight 0. */
+  standby: readonly string[]
   attributes: Attributes
   tags: Attributes
 }

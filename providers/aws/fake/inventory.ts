@@ -51,13 +51,14 @@ export function inventoryOf(account: Account, seeded: ReadonlySet<string>): stri
       const drains = group !== undefined && target.deregisteredAt !== undefined && !isGone(account, group, target)
       return drains ? [`draining ${group.name} ${target.id}:${target.port}`] : []
     }),
-    ...account.listeners.values().map(({ loadBalancerArn, targetGroupArn, ...rest }) =>
+    ...account.listeners.values().map(({ loadBalancerArn, targetGroupArn, standby, ...rest }) =>
       line('listener', `${loadBalancerName(loadBalancerArn)}:${rest.port}`, {
         ...rest,
         arn: '',
         attributes: sorted(rest.attributes),
         tags: sorted(rest.tags),
         targetGroup: targetGroupName(targetGroupArn),
+        ...(standby.length > 0 ? { standby: standby.map(targetGroupName) } : {}),
       }),
     ),
     ...account.interfaces

@@ -1,9 +1,9 @@
 /** Who uses which target group: kept up to date after every change of listeners, with the times that health and release follow from. */
-import type { Account, TargetGroupState } from './account.ts'
+import type { Account, ListenerState, TargetGroupState } from './account.ts'
 
 /** Notes for every target group since when listeners use it, or since when none does any more. */
 export function letGo(account: Account): void {
-  const used = new Set(account.listeners.values().map(({ targetGroupArn }) => targetGroupArn))
+  const used = new Set(account.listeners.values().flatMap(groupsOf))
   for (const group of account.targetGroups.values()) {
     const inUse = used.has(group.arn)
     if (inUse === (group.usedSince !== undefined)) continue
@@ -14,9 +14,14 @@ export function letGo(account: Account): void {
   }
 }
 
+/** ARNs of the target groups that it forwards to, with or without weight. */
+export function groupsOf({ targetGroupArn, standby }: Pick<ListenerState, 'targetGroupArn' | 'standby'>): string[] {
+  return [targetGroupArn, ...standby]
+}
+
 /** ARNs of the load balancers whose listeners forward to the group. */
 export function loadBalancersOf(account: Account, targetGroupArn: string): string[] {
-  const listeners = account.listeners.values().filter((each) => each.targetGroupArn === targetGroupArn)
+  const listeners = account.listeners.values().filter((each) => groupsOf(each).includes(targetGroupArn))
   return [...new Set(listeners.map(({ loadBalancerArn }) => loadBalancerArn))]
 }
 

@@ -2,13 +2,13 @@
  * Listeners of network load balancers: one per port whatever the protocol, forwarding to a target group of a protocol that fits and of no
  * other load balancer; TLS needs a certificate. They go with their load balancer.
  */
-import type { ForwardAction, Listener, ListenerProtocol } from '../elbv2.ts'
+import type { ForwardAction, Listener, ListenerProtocol, WeightedForwardAction } from '../elbv2.ts'
 import { jsonEqual } from '../../json-equal.ts'
 import type { Account, ListenerState, Sync } from './account.ts'
 import { elbLag, pairs } from './account.ts'
 import { defaultsOf, listenerAttributes, modified } from './attributes.ts'
 import { checkListener } from './dual-stack.ts'
-import { letGo, loadBalancersOf } from './links.ts'
+import { groupsOf, letGo, loadBalancersOf } from './links.ts'
 import { page } from './paging.ts'
 import { found, refusal, demand } from './refusal.ts'
 import { tagged } from './tags.ts'
@@ -77,7 +77,7 @@ export function listenerActions(account: Account): Actions {
         protocol,
         ...tlsOf(account, protocol, tls),
         extraCertificates: [],
-        targetGroupArn: forwardedTo(defaultActions),
+        ...forwardedTo(defaultActions),
         attributes: protocol === 'TCP' ? defaultsOf(listenerAttributes) : {},
         tags: tagged(account, tags),
       }
@@ -97,7 +97,7 @@ export function listenerActions(account: Account): Actions {
       const after = {
         ...before,
         protocol: protocol ?? before.protocol,
-        targetGroupArn: defaultActions === undefined ? before.targetGroupArn : forwardedTo(defaultActions),
+        ...(defaultActions === undefined ? {} : forwardedTo(defaultActions)),
       }
       const isTls = after.protocol === 'TLS'
       const kept = isTls ? before : { certificates: [], sslPolicy: undefined, alpnPolicy: [] }
@@ -164,21 +164,30 @@ export function listenerActions(account: Account): Actions {
   }
 }
 
-function settingsOf({ protocol, certificates, sslPolicy, alpnPolicy, targetGroupArn }: ListenerState) {
+function settingsOf({ protocol, certificates, sslPolicy, alpnPolicy, targetGroupArn, standby }: ListenerState) {
   return {
     protocol,
     certificates: [...certificates],
     sslPolicy: sslPolicy ?? '',
     alpnPolicy: [...alpnPolicy],
     targetGroupArn,
+    standby: [...standby],
   }
 }
 
-function forwardedTo(actions: readonly ForwardAction[]): string {
+/** Weights of Network Load Balancers: 0 to 999; https://aws.amazon.com/blogs/networking-and-content-delivery/network-load-balancers-now-support-weighted-target-groups */
+function forwardedTo(actions: readonly (ForwardAction | WeightedForwardAction)[]) {
   const [first] = actions
   if (first === undefined || actions.length > 1)
     throw refusal('ValidationError', 'Exactly one default action is needed')
-  return first.targetGroupArn
+  if ('targetGroupArn' in first) return { targetGroupArn: first.targetGroupArn, standby: [] }
+  const { targetGroups } = first.forwardConfig
+  const [weighted, ...more] = targetGroups.filter(({ weight }) => weight > 0)
+  const inRange = targetGroups.every(({ weight }) => Number.isInteger(weight) && weight >= 0 && weight <= 999)
+  demand(inRange, 'ValidationError', 'The weight of a target group must be from 0 to 999')
+  demand(weighted !== undefined && more.length === 0, 'ValidationError', 'One target group with weight is modelled')
+  const standby = targetGroups.filter(({ weight }) => weight === 0).map(({ targetGroupArn }) => targetGroupArn)
+  return { targetGroupArn: weighted.targetGroupArn, standby }
 }
 
 interface TlsInput {
@@ -215,7 +224,14 @@ function checkCertificate({ certificates, region }: Account, arn: string): void 
 }
 
 /** Refuses a target group that the listener cannot forward to. */
-function checkForward(account: Account, { loadBalancerArn, protocol, targetGroupArn }: ListenerState): void {
+function checkForward(account: Account, { loadBalancerArn, protocol, ...groups }: ListenerState): void {
+  for (const arn of groupsOf(groups)) checkGroup(account, { loadBalancerArn, protocol, targetGroupArn: arn })
+}
+
+function checkGroup(
+  account: Account,
+  { loadBalancerArn, protocol, targetGroupArn }: Pick<ListenerState, 'loadBalancerArn' | 'protocol' | 'targetGroupArn'>,
+): void {
   const group = found(
     account.targetGroups.get(targetGroupArn),
     'TargetGroupNotFound',
@@ -249,7 +265,8 @@ function checkForward(account: Account, { loadBalancerArn, protocol, targetGroup
 }
 
 function describe(state: ListenerState): Listener {
-  const { arn, loadBalancerArn, port, protocol, certificates, sslPolicy, alpnPolicy, targetGroupArn } = state
+  const { arn, loadBalancerArn, port, protocol, certificates, sslPolicy, alpnPolicy, targetGroupArn, standby } = state
+  const weighted = [{ targetGroupArn, weight: 1 }, ...standby.map((other) => ({ targetGroupArn: other, weight: 0 }))]
   return {
     listenerArn: arn,
     loadBalancerArn,
@@ -258,6 +275,10 @@ function describe(state: ListenerState): Listener {
     certificates: certificates.map((certificateArn) => ({ certificateArn })),
     sslPolicy,
     alpnPolicy,
-    defaultActions: [{ type: 'forward', targetGroupArn }],
+    defaultActions: [
+      standby.length === 0
+        ? { type: 'forward', targetGroupArn }
+        : { type: 'forward', forwardConfig: { targetGroups: weighted } },
+    ],
   }
 }

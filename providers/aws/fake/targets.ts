@@ -6,7 +6,7 @@ import type { TargetDescription, TargetHealthDescription } from '../elbv2.ts'
 import { registerTargetsLimit } from '../elbv2.ts'
 import type { Account, Sync, TargetGroupState, TargetState } from './account.ts'
 import { elbLag, targetKey } from './account.ts'
-import { loadBalancersOf } from './links.ts'
+import { groupsOf, loadBalancersOf } from './links.ts'
 import { isActive } from './load-balancers.ts'
 import { found, demand } from './refusal.ts'
 
@@ -115,7 +115,7 @@ export function checkRoom(account: Account, loadBalancerArn: string, added: read
     account.listeners
       .values()
       .filter((listener) => listener.loadBalancerArn === loadBalancerArn)
-      .map(({ targetGroupArn }) => targetGroupArn),
+      .flatMap(groupsOf),
   )
   const ids = [...[...groups].flatMap((arn) => registered(account, arn).map(({ id }) => id)), ...added]
   const attributes = account.loadBalancers.get(loadBalancerArn)?.attributes

@@ -31,6 +31,8 @@ export interface Mark {
 
 export interface ListenerRecord extends Life {
   listener: Listener
+  /** AWS did not take a second target group beside the first. */
+  alone?: true
   tags: Aged<Words> | undefined
   /** Beside the default one; TLS only. */
   certificates: Aged<readonly string[]> | undefined
