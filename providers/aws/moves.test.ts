@@ -31,7 +31,7 @@ function standing(changes: SpecChanges, states: readonly string[]): AwsResource[
   })
 }
 
-const groupsIn = (resources: readonly AwsResource[]) => resources.filter(({ kind }) => kind === 'target-group')
+const groupsIn = (resources: readonly AwsResource[]) => resources.filter((one) => one.kind === 'target-group')
 
 /** The steps of the listener and of target groups that go, in words; of a TCP listener that waits beside `states` of the new group. */
 function stepsFrom(seen: readonly AwsResource[], to: SpecChanges): string[] {
@@ -57,7 +57,7 @@ function waiting(oldStates: readonly string[], newStates: readonly string[]): Aw
   const [group] = groupsIn(fresh)
   const old = standing(before, oldStates).map((one) =>
     one.kind === 'listener'
-      ? { ...one, state: 'pending' as const, mutable: { ...one.mutable, standby: String(group?.immutable['name']) } }
+      ? { ...one, state: 'pending' as const, mutable: { ...one.mutable, standby: group?.immutable.name ?? '' } }
       : one,
   )
   return [...old, ...groupsIn(fresh)]
