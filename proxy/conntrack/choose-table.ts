@@ -1,11 +1,9 @@
 /** How flows are reached on this machine: by netlink, by the `conntrack` program, or not at all, which is said once. */
 import type { Log } from '../../kube/log.ts'
-import { exchange, refusalIn } from '../netlink/exchange.ts'
 import { loadNetlink, NetlinkFailure, NetlinkUnavailable } from '../netlink/socket.ts'
 import { ProgramMissing, type Run } from '../program.ts'
 import { type FlowTable } from './flow.ts'
-import { countRequest } from './flow-messages.ts'
-import { netlinkTable } from './netlink-table.ts'
+import { counted, netlinkTable } from './netlink-table.ts'
 import { programTable } from './program-table.ts'
 
 export interface ChooseTableOptions {
@@ -27,8 +25,7 @@ export async function chooseTable({
     const netlink = await load()
     const socket = netlink.open()
     try {
-      const refusal = refusalIn(exchange(socket, countRequest()), 'connection tracking')
-      if (refusal) throw refusal
+      counted(socket)
     } finally {
       socket.close()
     }

@@ -18,6 +18,7 @@ const addressAttribute: Readonly<Record<Family, { source: number; destination: n
   ip: { source: 1, destination: 2 },
   ip6: { source: 3, destination: 4 },
 }
+const countAttribute = { entries: 1 } as const
 const protocolAttribute = { number: 1, sourcePort: 2, destinationPort: 3 } as const
 const filterAttribute = { originalFlags: 1 } as const
 /** Which fields of the tuple a filter compares (CTA_FILTER_FLAG). */
@@ -77,6 +78,15 @@ export function countRequest(): Buffer {
   const writer = createMessageWriter(64)
   writer.message((subsystem << 8) | command.count, flag.request, 1, 0)
   return writer.take()
+}
+
+/** The answer to it; 0 for any other message. */
+export function readCount({ body }: Message): number {
+  let flows = 0
+  readAttributes(body, 0, body.length, (type, at) => {
+    if (type === countAttribute.entries) flows = body.readUInt32BE(at)
+  })
+  return flows
 }
 
 /** Makes flows from the messages of one dump; undefined for what is none of a Service's protocol. */

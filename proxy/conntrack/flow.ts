@@ -37,11 +37,14 @@ export interface Swept {
   removed: number
 }
 
+/** Its calls reject with FlowFailure. */
 export interface FlowTable {
   readonly name: string
+  /** How many flows there are, of all families and protocols. Costs next to nothing. */
+  count(): Promise<number>
   /**
    * Removes the flows that match the query and of which `isStale` says so; the query alone is only a hint, what is shown can be more.
-   * Never holds the event loop for long, however large the table is. Rejects with FlowFailure; some flows may be gone by then.
+   * Never holds the event loop for long, however large the table is. When it fails, some flows may be gone.
    */
   sweep(query: FlowQuery, isStale: (flow: Flow) => boolean): Promise<Swept>
 }

@@ -14,6 +14,7 @@ export function memoryTable(): { table: FlowTable; memory: MemoryFlows } {
   const memory: MemoryFlows = { flows: [], queries: [], failure: undefined, gate: Promise.resolve() }
   const table: FlowTable = {
     name: 'memory',
+    count: () => Promise.resolve(memory.flows.length),
     async sweep(query, isStale) {
       memory.queries.push(query)
       await memory.gate

@@ -4,33 +4,49 @@
  * up leaves nothing behind.
  */
 import { constants } from 'node:os'
+import { exchange, refusalIn } from '../netlink/exchange.ts'
 import { readMessages } from '../netlink/messages.ts'
 import { type Netlink, NetlinkFailure, type RequestSocket } from '../netlink/socket.ts'
 import { FlowFailure, type FlowQuery, type FlowTable } from './flow.ts'
-import { deleteRequest, dumpRequest, flowReader, type ShownFlow } from './flow-messages.ts'
+import { countRequest, deleteRequest, dumpRequest, flowReader, readCount, type ShownFlow } from './flow-messages.ts'
 
 const deletionsAtOnce = 500
 
 export function netlinkTable(open: Netlink['open']): FlowTable {
   return {
     name: 'netlink',
-    async sweep(query, isStale) {
-      let socket: RequestSocket | undefined
-      try {
-        socket = open()
+    count: () => onSocket(open, async (socket) => counted(socket)),
+    sweep: (query, isStale) =>
+      onSocket(open, async (socket) => {
         const stale: Buffer[] = []
         const seen = await shown(socket, query, (flow) => {
           if (isStale(flow)) stale.push(flow.handle)
         })
         return { seen, removed: await deleted(socket, query, stale) }
-      } catch (cause) {
-        if (!(cause instanceof NetlinkFailure)) throw cause
-        throw new FlowFailure(cause.message, { cause })
-      } finally {
-        socket?.close()
-      }
-    },
+      }),
   }
+}
+
+async function onSocket<T>(open: Netlink['open'], work: (socket: RequestSocket) => Promise<T>): Promise<T> {
+  let socket: RequestSocket | undefined
+  try {
+    socket = open()
+    return await work(socket)
+  } catch (cause) {
+    if (!(cause instanceof NetlinkFailure)) throw cause
+    throw new FlowFailure(cause.message, { cause })
+  } finally {
+    socket?.close()
+  }
+}
+
+/** Throws NetlinkFailure when the kernel does not track connections, or does not let us look. */
+export function counted(socket: RequestSocket): number {
+  let flows = 0
+  const answer = exchange(socket, countRequest(), (message) => (flows = readCount(message)))
+  const refusal = refusalIn(answer, 'connection tracking')
+  if (refusal) throw refusal
+  return flows
 }
 
 async function shown(socket: RequestSocket, query: FlowQuery, visit: (flow: ShownFlow) => void): Promise<number> {

@@ -27,6 +27,12 @@ export function programTable({ run, turn }: ProgramTableOptions): FlowTable {
   }
   return {
     name: program,
+    async count() {
+      const { stdout, stderr, code } = await conntrack(['-C'])
+      const flows = Number(stdout.trim() || Number.NaN)
+      if (Number.isNaN(flows)) throw new FlowFailure(`conntrack -C: ${stderr || `exit code ${code}`}`)
+      return flows
+    },
     async sweep(query, isStale) {
       const { code, stdout, stderr } = await conntrack(['-L', ...matching(query)])
       if (code !== 0) throw new FlowFailure(`conntrack -L: ${stderr || `exit code ${code}`}`)

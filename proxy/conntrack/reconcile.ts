@@ -82,7 +82,7 @@ export function createFlowReconciler(options: FlowReconcilerOptions): FlowReconc
     if (mine.size === 0) return
     const started = clock.now()
     let removed = 0
-    for (const query of queriesFor(mine)) {
+    for (const query of queriesFor(mine, await table.count())) {
       const swept = await table.sweep(query, (flow) => mine.has(flow.frontend) && isStale(flow, serving))
       removed += swept.removed
     }

@@ -178,17 +178,29 @@ describe('any flow', () => {
 })
 
 describe('the questions to the kernel', () => {
-  test('are one for each of a few frontends', () => {
-    assert.deepEqual(queriesFor(['ip6 fd00:96::a . udp . 53', 'ip 10.96.0.1 . tcp . 80']), [
+  const many = (count: number, protocol = 'udp') =>
+    Array.from({ length: count }, (_, index) => `ip 10.96.0.${index} . ${protocol} . 53`)
+  const anywhere = { family: 'ip', protocol: 'udp', destination: undefined, unreplied: false }
+
+  test('are for one frontend only that', () => {
+    assert.deepEqual(queriesFor(['ip6 fd00:96::a . udp . 53', 'ip 10.96.0.1 . tcp . 80'], 0), [
       { family: 'ip6', protocol: 'udp', destination: { address: 'fd00:96::a', port: 53 }, unreplied: false },
       { family: 'ip', protocol: 'tcp', destination: { address: '10.96.0.1', port: 80 }, unreplied: true },
     ])
   })
-  test('are one for a protocol when there are many', () => {
-    const many = Array.from({ length: 100 }, (_, index) => `ip 10.96.0.${index} . udp . 53`)
-    assert.deepEqual(queriesFor([...many, dns.replace('udp', 'sctp')]), [
-      { family: 'ip', protocol: 'udp', destination: undefined, unreplied: false },
-      { family: 'ip', protocol: 'sctp', destination: { address: '10.96.0.10', port: 53 }, unreplied: false },
-    ])
+  test('are for several all at once while there are few flows, one by one when there are many', () => {
+    assert.deepEqual(queriesFor(many(3), 4000), [anywhere])
+    assert.equal(queriesFor(many(3), 50_000).length, 3)
+    assert.deepEqual(queriesFor(many(100), 1_000_000), [anywhere])
+  })
+  test('are always one for attempts of TCP', () => {
+    assert.deepEqual(queriesFor(many(2, 'tcp'), 1_000_000), [{ ...anywhere, protocol: 'tcp', unreplied: true }])
+  })
+  test('are one for each family and protocol at least', () => {
+    const mixed = [...many(2), ...many(2, 'tcp'), ...many(2, 'sctp'), 'ip6 fd00:96::a . udp . 53']
+    assert.deepEqual(
+      queriesFor(mixed, 0).map(({ family, protocol }) => `${family} ${protocol}`),
+      ['ip udp', 'ip tcp', 'ip sctp', 'ip6 udp'],
+    )
   })
 })
