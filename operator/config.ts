@@ -19,7 +19,7 @@ export interface OperatorConfig {
 }
 
 export const defaultConfig: Omit<OperatorConfig, 'cluster'> = {
-  driftIntervalMs: 300_000,
+  driftIntervalMs: 180_000,
   nodeWindowMs: 1000,
   concurrency: 8,
   orphanIntervalMs: 600_000,

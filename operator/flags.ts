@@ -48,7 +48,7 @@ const options = {
   'leader-elect-lease-duration': { type: 'string', default: '15s' },
   'leader-elect-renew-deadline': { type: 'string', default: '10s' },
   'leader-elect-retry-period': { type: 'string', default: '2s' },
-  'drift-interval': { type: 'string', default: '5m' },
+  'drift-interval': { type: 'string', default: '3m' },
   'node-window': { type: 'string', default: '1s' },
   concurrency: { type: 'string', default: String(defaultConfig.concurrency) },
   'orphan-interval': { type: 'string', default: '10m' },
@@ -72,7 +72,7 @@ Gives Services of type LoadBalancer load balancers in the clouds it is given.
   --lease-namespace NAME            where the Lease is (default kube-system)
   --leader-elect-lease-duration, --leader-elect-renew-deadline, --leader-elect-retry-period
                                     timing of the election (default 15s, 10s, 2s)
-  --drift-interval DURATION         every load balancer is looked at again within it (default 5m)
+  --drift-interval DURATION         every load balancer is looked at again within it (default 3m)
   --node-window DURATION            node changes are collected for so long (default 1s)
   --concurrency N                   workers for Services, and for each cloud (default 8)
   --cloud-qps N, --cloud-burst N    budget of calls for each cloud (default 50, 200)

@@ -24,7 +24,7 @@ export interface ProviderSurroundings {
   bucket: (pace: Pace) => Bucket
 }
 
-const alone: ProviderSurroundings = { now: Date.now, lookMs: 300_000, bucket: unpaced }
+const alone: ProviderSurroundings = { now: Date.now, lookMs: 180_000, bucket: unpaced }
 
 const clouds: Readonly<Record<CloudName, Cloud>> = {
   aws: {

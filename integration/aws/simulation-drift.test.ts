@@ -12,11 +12,11 @@ const minuteMs = 60_000
 /** Issue: healed within so long by default. */
 const healedMs = 10 * minuteMs
 /** A look at the latest: --drift-interval. */
-const lookMs = 5 * minuteMs
+const lookMs = 3 * minuteMs
 
 interface Damage {
   act: (world: Simulation) => unknown
-  /** A restart reads it at its first look; attributes are read at the second. */
+  /** A restart reads it at its first look; attributes are read at the second and, of listeners, at the third. */
   restartMs: number
 }
 
@@ -108,6 +108,17 @@ const damages: Readonly<Record<string, Damage>> = {
         {
           targetGroupArn: targetGroupArn(world),
           attributes: [{ key: 'deregistration_delay.timeout_seconds', value: '1234' }],
+        },
+        signal,
+      ),
+  },
+  'an attribute of the listener that nobody asked for is changed': {
+    restartMs: 2 * lookMs + atOnce,
+    act: ({ aws }) =>
+      aws.cloud.modifyListenerAttributes(
+        {
+          listenerArn: aws.account.listeners.values()[0]?.arn ?? '',
+          attributes: [{ key: 'tcp.idle_timeout.seconds', value: '60' }],
         },
         signal,
       ),

@@ -20,11 +20,11 @@ export interface AwsProviderOptions extends CoreOptions, Omit<DiscoveryOptions, 
   cloud: AwsCloud
   /** Milliseconds. */
   now: () => number
-  /** In which every Service is looked at again: the operator's drift interval. What is read at a look ages by it. Default 5 min. */
+  /** In which every Service is looked at again: the operator's drift interval. What is read at a look ages by it. Default 3 min. */
   lookMs?: number
 }
 
-const defaultLookMs = 300_000
+const defaultLookMs = 180_000
 
 export function createAwsProvider(options: AwsProviderOptions): Provider {
   const { cloud, now, lookMs = defaultLookMs } = options

@@ -1,7 +1,7 @@
 /**
  * When something has to be read again, pure. Everything is measured in the interval in which every Service is looked at again (operator flag
- * --drift-interval): lists are read once in half of it; of what costs a call per object, listeners and targets at one look and attributes at the
- * next, so that a look stays at two calls per Service and each part is never older than two looks.
+ * --drift-interval): lists are read once in half of it; what costs a call per object is read in three parts that take turns, so that a look
+ * stays at two calls per Service and nothing is older than three looks.
  */
 import type { Aged, TargetGroupRecord } from './records.ts'
 
@@ -25,28 +25,33 @@ export function proofDue(listedAt: number, deletedAt: number, now: number): bool
   return listedAt <= deletedAt || now - listedAt >= proofMs
 }
 
-/** Which half is read at this look: of what is due the older one, both when one is very late. `since`: attributes that were never read, first seen then. */
-export function halvesDue(
-  { detail, settings }: { detail: number; settings: number | { since: number } },
+/**
+ * `detail`: listeners and targets. `settings`: attributes of load balancers and target groups, certificates of listeners. `listenerSettings`:
+ * attributes of listeners.
+ */
+export type Part = 'detail' | 'settings' | 'listenerSettings'
+
+/** Which parts are read at this look: of what is due the oldest one, and what is very late. `since`: never read, first seen then. */
+export function partsDue(
+  readAt: Readonly<Record<Part, number | { since: number }>>,
   now: number,
   lookMs: number,
-): { detail: boolean; settings: boolean } {
-  const settingsAt = typeof settings === 'number' ? settings : settings.since
-  const due = (at: number) => now - at >= lookMs * 0.7
-  const overdue = (at: number) => now - at >= lookMs * 1.9
-  const settingsFirst = settingsAt < detail || typeof settings !== 'number'
-  return {
-    detail: due(detail) && (!settingsFirst || !due(settingsAt) || overdue(detail)),
-    settings: due(settingsAt) && (settingsFirst || !due(detail) || overdue(settingsAt)),
-  }
+): ReadonlySet<Part> {
+  const parts = (['settings', 'listenerSettings', 'detail'] as const).map((part) => {
+    const at = readAt[part]
+    return typeof at === 'number' ? { part, at, rank: at } : { part, at: at.since, rank: -Infinity }
+  })
+  const [oldest] = parts.filter(({ at }) => now - at >= lookMs * 0.7).toSorted((a, b) => a.rank - b.rank || a.at - b.at)
+  const late = parts.filter(({ at, rank }) => rank > -Infinity && now - at >= lookMs * 2.9)
+  return new Set([...(oldest === undefined ? [] : [oldest]), ...late].map(({ part }) => part))
 }
 
-/** Attributes of listeners are nearly never changed: every tenth look, unless something was set there. */
+/** Tags of listeners, by which nothing is decided: every tenth look. */
 export function rareDue(read: Aged<unknown> | undefined, since: number, now: number, lookMs: number): boolean {
   return now - (read?.at ?? since) >= lookMs * 10
 }
 
-/** Beyond the regular halves: somebody waits for targets to become healthy. */
+/** Beyond the regular parts: somebody waits for targets to become healthy. */
 export function healthDue({ health, registered }: TargetGroupRecord, now: number): boolean {
   if (health === undefined || health.value.length === 0) return false
   const states = new Set(health.value.map(({ targetHealth }) => targetHealth.state))

@@ -1,16 +1,17 @@
 /**
- * What costs a call per object: listeners, targets' health, attributes. Each look reads one half of it, listeners and targets or what was set,
- * so that it stays at two calls a Service; ages.ts says which.
+ * What costs a call per object: listeners, targets' health, attributes. Each look reads one part of it, so that it stays at two calls a
+ * Service; ages.ts says which.
  */
 import { drainOf } from '../drain.ts'
 import { capacityTag } from '../tags.ts'
-import { halvesDue, healthDue } from './ages.ts'
+import { healthDue, partsDue } from './ages.ts'
+import type { Part } from './ages.ts'
 import { alike, mergeHealth, takeHealth } from './health.ts'
 import { readListenerDetails, readListeners } from './listeners.ts'
 import { asksForAttributes } from './marks.ts'
 import type { Reading } from './reading.ts'
 import { vanished } from './reading.ts'
-import type { LoadBalancerRecord, TargetGroupRecord } from './records.ts'
+import type { Life, ListenerRecord, LoadBalancerRecord, TargetGroupRecord } from './records.ts'
 import { wordsOf } from './records.ts'
 
 interface Standing {
@@ -24,26 +25,27 @@ export async function readDetails(reading: Reading, owned: Standing, signal: Abo
   const targetGroups = owned.targetGroups.filter(({ deletedAt }) => deletedAt === undefined)
   const due = dueOf({ loadBalancers, targetGroups }, reading)
   const at = reading.now()
-  const waited = due.detail ? [] : alike(targetGroups.filter((record) => healthDue(record, at)))
+  const waited = due.has('detail') ? [] : alike(targetGroups.filter((record) => healthDue(record, at)))
   await Promise.all([
     ...loadBalancers.map(async (record) => {
-      if (record.listeners === undefined || due.detail) await readListeners(reading, record, signal)
-      await readListenerDetails(reading, record, due.settings, signal)
+      if (record.listeners === undefined || due.has('detail')) await readListeners(reading, record, signal)
+      await readListenerDetails(reading, record, due, signal)
       const reserves = record.tags?.value[capacityTag] !== undefined
-      if (reserves && (record.capacity === undefined || due.settings)) await readCapacity(reading, record, signal)
+      if (reserves && (record.capacity === undefined || due.has('settings')))
+        await readCapacity(reading, record, signal)
     }),
     ...targetGroups
-      .filter(({ health }) => health === undefined || due.detail)
+      .filter(({ health }) => health === undefined || due.has('detail'))
       .map((record) => readHealth(reading, record, signal)),
     ...waited.map((groups) => readHealthOnce(reading, groups, signal)),
     ...[...loadBalancers, ...targetGroups].map(async (record) => {
       const unread = record.attributes === undefined && (asksForAttributes(record) || asksToDrain(record))
-      if (unread || due.settings) await readSettings(reading, record, signal)
+      if (unread || due.has('settings')) await readSettings(reading, record, signal)
     }),
   ])
 }
 
-/** Beyond the halves, and only of load balancers that once asked for capacity. */
+/** Beyond the parts, and only of load balancers that once asked for capacity. */
 async function readCapacity(reading: Reading, record: LoadBalancerRecord, signal: AbortSignal): Promise<void> {
   const at = reading.now()
   const { loadBalancerArn } = record.loadBalancer
@@ -55,18 +57,30 @@ async function readCapacity(reading: Reading, record: LoadBalancerRecord, signal
   }
 }
 
-/** The halves whose turn it is; none while listeners or targets of something are unread, which are then read anyway. */
-function dueOf({ loadBalancers, targetGroups }: Standing, { now, lookMs }: Reading) {
+/** The parts whose turn it is; none while listeners or targets of something are unread, which are then read anyway. */
+function dueOf({ loadBalancers, targetGroups }: Standing, { now, lookMs }: Reading): ReadonlySet<Part> {
   const detail = [
     ...loadBalancers.map(({ listeners }) => listeners?.at),
     ...targetGroups.map(({ health }) => health?.at),
   ]
   const both = [...loadBalancers, ...targetGroups]
-  if (both.length === 0 || detail.includes(undefined)) return { detail: false, settings: false }
-  const read = both.flatMap(({ attributes }) => attributes?.at ?? [])
-  const settings =
-    read.length === both.length ? Math.min(...read) : { since: Math.min(...both.map(({ firstSeenAt }) => firstSeenAt)) }
-  return halvesDue({ detail: Math.min(...detail.map((at) => at ?? 0)), settings }, now(), lookMs)
+  if (both.length === 0 || detail.includes(undefined)) return new Set()
+  const listeners = loadBalancers
+    .flatMap((record) => [...(record.listeners?.value.values() ?? [])])
+    .filter(({ deletedAt }) => deletedAt === undefined)
+  const readAt = {
+    detail: Math.min(...detail.map((at) => at ?? 0)),
+    settings: settingsAt(both),
+    // Without listeners there is nothing to read.
+    listenerSettings: listeners.length === 0 ? now() : settingsAt(listeners),
+  }
+  return partsDue(readAt, now(), lookMs)
+}
+
+function settingsAt(records: readonly (Life & Pick<ListenerRecord, 'attributes'>)[]): number | { since: number } {
+  const read = records.flatMap(({ attributes }) => attributes?.at ?? [])
+  const since = Math.min(...records.map(({ firstSeenAt }) => firstSeenAt))
+  return read.length === records.length ? Math.min(...read) : { since }
 }
 
 /** Whether it is protected has to be known before the first of its listeners goes. */

@@ -113,7 +113,7 @@ describe('inventory', () => {
     assert.deepEqual(reads(), ['describeTargetGroups'])
   })
 
-  test('targets that somebody registered or took out are seen within two looks', async () => {
+  test('targets that somebody registered or took out are seen within three looks', async () => {
     const { aws, makeGroup, owned, inventory, later } = scene()
     await owned()
     const arn = await makeGroup()
@@ -126,6 +126,8 @@ describe('inventory', () => {
     later(lookMs)
     await owned()
     await aws.cloud.deregisterTargets({ targetGroupArn: arn, targets }, signal())
+    later(lookMs)
+    await owned()
     later(lookMs)
     await owned()
     later(lookMs)

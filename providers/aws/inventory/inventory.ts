@@ -19,7 +19,7 @@ export interface InventoryOptions {
   cloud: AwsCloud
   /** Milliseconds. */
   now: () => number
-  /** In which every Service is looked at again; default 5 min. */
+  /** In which every Service is looked at again; default 3 min. */
   lookMs?: number
 }
 
@@ -45,7 +45,7 @@ export interface Inventory extends Pick<Lists, 'listed' | 'nodeGroups'> {
   stale(...lists: readonly List[]): void
 }
 
-export function createInventory({ cloud, now, lookMs = 300_000 }: InventoryOptions): Inventory {
+export function createInventory({ cloud, now, lookMs = 180_000 }: InventoryOptions): Inventory {
   const records = emptyRecords()
   const reading = { cloud, records, now, lookMs, once: sharedReads() }
   const lists = createLists(reading)

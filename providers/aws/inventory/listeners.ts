@@ -5,6 +5,7 @@ import { markerPages } from '../pages.ts'
 import { keys } from '../resources.ts'
 import { resourceTag } from '../tags.ts'
 import { rareDue } from './ages.ts'
+import type { Part } from './ages.ts'
 import { asksForAttributes, readTags } from './marks.ts'
 import type { Reading } from './reading.ts'
 import { vanished } from './reading.ts'
@@ -43,24 +44,23 @@ export async function readListeners(reading: Reading, record: LoadBalancerRecord
   }
 }
 
-/** What has to be known of each of them; `settings`: it is this look's turn to read what was set on them. */
+/** What has to be known of each of them; `due`: whose turn it is at this look. */
 export async function readListenerDetails(
   reading: Reading,
   record: LoadBalancerRecord,
-  settings: boolean,
+  due: ReadonlySet<Part>,
   signal: AbortSignal,
 ): Promise<void> {
-  const { now, lookMs } = reading
+  const { now } = reading
   for (const each of record.listeners?.value.values() ?? []) {
     if (each.deletedAt !== undefined) continue
     each.tags ??= assumedTags(record, each, now())
     const asked = asksForAttributes(record) || asksForAttributes(each)
     const tls = each.listener.protocol === 'TLS'
     try {
-      if (tls && (each.certificates === undefined || settings)) await readCertificates(reading, each, signal)
+      if (tls && (each.certificates === undefined || due.has('settings'))) await readCertificates(reading, each, signal)
       const unread = each.attributes === undefined && asked
-      const rare = rareDue(each.attributes, each.firstSeenAt, now(), lookMs)
-      if (unread || rare || (settings && asked)) await readSettings(reading, each, signal)
+      if (unread || due.has('listenerSettings')) await readSettings(reading, each, signal)
     } catch (error) {
       vanished(error, each, 'loadBalancers', reading)
       if (record.listeners !== undefined) record.listeners = { ...record.listeners, at: -Infinity }
