@@ -120,10 +120,14 @@ describe('100 Services', () => {
 
   test('10 nodes, one every 3 s: at most 130 registrations and 20 reads, all in within 24 s', async () => {
     const world = await simulate({ nodes: 3, aws: { ...big, buckets: measuredBuckets } })
-    const operator = world.start()
+    const first = world.start()
     for (const name of names) await world.create(name)
     await world.until(all(world), 'all addresses')
     await world.quiet(60_000)
+    await first.stop()
+    // As the bench does: a process that has just looked at everything, so that no regular look falls into what is counted.
+    const operator = world.start()
+    await world.clock.advance(30_000)
     world.aws.take()
     for (let number = 11; number <= 20; number++) {
       if (number > 11) await world.clock.advance(3000)
