@@ -3,6 +3,7 @@
  * Every mode is given the same elements (elements.ts) and has the same rules to fulfil; what one cannot do is in integration/proxy/modes.ts.
  */
 import type { Log } from '../kube/log.ts'
+import type { IpvsConfig } from './config.ts'
 import type { ModeName } from './mode-names.ts'
 import type { WriterChoice } from './nftables/choose-writer.ts'
 import type { SkeletonOptions } from './nftables/skeleton.ts'
@@ -13,6 +14,8 @@ export interface ModeOptions {
   skeleton: SkeletonOptions
   /** Mode nftables only. */
   writer: WriterChoice
+  /** Mode ipvs only; undefined: as without its flags. */
+  ipvs?: IpvsConfig
   log: Log
 }
 

@@ -2,6 +2,7 @@
 import { type Clock, systemClock } from '../kube/clock.ts'
 import type { Log } from '../kube/log.ts'
 import { iptablesMode } from './iptables/mode.ts'
+import { ipvsMode } from './ipvs/mode.ts'
 import type { Mode } from './mode.ts'
 import type { ModeName } from './mode-names.ts'
 import { nftablesMode } from './nftables/mode.ts'
@@ -9,7 +10,7 @@ import type { Run } from './program.ts'
 
 export function allModes(run: Run, clock: Clock = systemClock): readonly Mode[] {
   const nftables = nftablesMode(run)
-  return [nftables, iptablesMode(run, clock, nftables)]
+  return [nftables, iptablesMode(run, clock, nftables), ipvsMode(run, clock)]
 }
 
 /**

@@ -35,7 +35,7 @@ export interface ServeOptions {
 
 /** Resolves with the exit code: 0 after the stop signal, 1 when the configuration file has changed. */
 export async function serve({ config, mode, modes, file, nodeName, io, log }: ServeOptions): Promise<number> {
-  const options = { skeleton: config.skeleton, writer: config.writer, log }
+  const options = { skeleton: config.skeleton, writer: config.writer, ipvs: config.ipvs, log }
   const [lack, connection] = await Promise.all([mode.detect(options), connectionOf(config, io)])
   if (lack !== undefined) throw new WriteError(`mode ${mode.name} cannot be used: ${lack}`)
   const writer = await mode.open(options)

@@ -9,7 +9,7 @@ import type { Log } from '../kube/log.ts'
 import type { Family } from './addresses.ts'
 import type { ConntrackConfig } from './config.ts'
 
-interface Setting {
+export interface Setting {
   file: string
   value: number
   /** `at least` leaves a higher value alone. */

@@ -15,6 +15,8 @@ export type Requirement =
   | 'nsenter'
   | 'unshare'
   | 'iptables'
+  | 'ipvsadm'
+  | 'qemu'
   | 'conntrack'
   | 'moto'
   | 'helm'
@@ -28,6 +30,8 @@ const reasons: Record<Requirement, string> = {
   helm: 'needs helm: (cd integration/tools/helm && go build -o ../../../.cache/bin/helm .)',
   nsenter: 'needs nsenter: apt-get install util-linux',
   iptables: 'needs iptables: apt-get install iptables',
+  ipvsadm: 'needs ipvsadm: apt-get install ipvsadm',
+  qemu: 'needs qemu and Debian packages of a kernel: apt-get install qemu-system-x86',
   conntrack: 'needs conntrack: apt-get install conntrack',
   unshare: 'needs unshare: apt-get install util-linux',
   moto: 'needs python3 with venv (moto is installed by itself): apt-get install python3-venv',
@@ -45,6 +49,7 @@ function present(need: Requirement): boolean {
   if (need === 'linux') return process.platform === 'linux'
   if (need === 'moto') return process.env['EMULATOR'] !== undefined || inPath('python3')
   if (need === 'helm') return inPath(need, toolPath())
+  if (need === 'qemu') return inPath('qemu-system-x86_64') && inPath('apt-get') && inPath('dpkg-deb')
   return inPath(need)
 }
 

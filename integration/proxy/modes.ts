@@ -2,7 +2,8 @@
  * The modes that the behaviour tests run in, and the behaviour that a mode cannot have. A test of such a behaviour is skipped with that
  * reason, and docs/reference/proxy.md, which is generated from the same tests, gives it.
  */
-import { describe, test } from 'node:test'
+import { existsSync } from 'node:fs'
+import { describe, test, type TestContext } from 'node:test'
 import type { ModeName } from '../../proxy/mode-names.ts'
 import { type Requirement, requires } from '../../scripts/requires.ts'
 
@@ -15,13 +16,13 @@ export interface TestedMode {
   readonly trace: string
 }
 
-export const testedModes: readonly TestedMode[] = [
+const allModes: readonly TestedMode[] = [
   {
     name: 'nftables',
     flags: ['--proxy-mode=nftables'],
     needs: ['nft'],
     listing: ['nft', 'list', 'tables'],
-    trace: 'roadstead',
+    trace: 'table ip roadstead\n',
   },
   {
     name: 'iptables',
@@ -30,13 +31,29 @@ export const testedModes: readonly TestedMode[] = [
     listing: ['iptables-legacy-save'],
     trace: 'ROADSTEAD',
   },
+  {
+    name: 'ipvs',
+    flags: ['--proxy-mode=ipvs'],
+    needs: ['nft', 'ipvsadm'],
+    listing: ['ip', '-oneline', 'link'],
+    trace: 'roadstead-ipvs0',
+  },
 ]
+
+/** Those that ROADSTEAD_MODES names, else all; ipvs where the kernel has it (integration/vm runs it in a kernel of its own). */
+const chosen = process.env['ROADSTEAD_MODES']?.split(',') ?? [
+  'nftables',
+  'iptables',
+  ...(existsSync('/proc/net/ip_vs') ? ['ipvs'] : []),
+]
+
+export const testedModes = allModes.filter((mode) => chosen.includes(mode.name))
 
 /** Title of a test to modes and reasons. */
 export const gaps: Readonly<Record<string, Partial<Record<ModeName, string>>>> = {}
 
 /** Like node:test's, of which this is all that the behaviour tests use. */
-export type ModeTest = (title: string, body: () => Promise<void>) => void
+export type ModeTest = (title: string, body: (t: TestContext) => Promise<void>) => void
 
 /** The same tests in every mode. `body` makes its own world and starts its proxies with `mode.flags`. */
 export function describeEachMode(

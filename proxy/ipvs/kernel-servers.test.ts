@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { after, commandsFor, finished, isAsWanted, parseServers } from './kernel-servers.ts'
+import type { VirtualServer } from './virtual-servers.ts'
+
+// As Linux 6.1 prints it (CONFIG_HZ=250).
+const listing = `IP Virtual Server version 1.2.1 (size=4096)
+Prot LocalAddress:Port Scheduler Flags
+  -> RemoteAddress:Port Forward Weight ActiveConn InActConn
+TCP  0A600001:0050 rr  persistent 25000 FFFFFFFF
+  -> 0AF40005:1F90      Masq    1      2          1         
+  -> 0AF40006:1F90      Masq    0      0          0         
+SCTP  [fd00:0096:0000:0000:0000:0000:0000:0001]:0050 rr persistent 15000 80000000
+UDP  0A600001:0035 rr  
+FWM  52530001 sh 
+  -> [fd00:0244:0000:0000:0000:0000:0000:0005]:1F90      Masq    1      0          0         
+`
+
+const web: VirtualServer = {
+  name: '--tcp-service 10.96.0.1:80',
+  protocol: 'tcp',
+  scheduler: 'rr',
+  persistence: 100,
+  targets: new Set(['10.244.0.5:8080']),
+}
+
+void describe('virtual servers of the kernel', () => {
+  const seen = parseServers(listing, 250)
+
+  void test('are read with their targets and connections', () => {
+    assert.deepEqual(
+      [...seen].map(([name, { scheduler, persistence }]) => `${name} ${scheduler} ${persistence}`),
+      [
+        '--tcp-service 10.96.0.1:80 rr 100',
+        '--sctp-service [fd00:96::1]:80 rr 60',
+        '--udp-service 10.96.0.1:53 rr 0',
+        '--fwmark-service 1381171201 sh 0',
+      ],
+    )
+    assert.deepEqual(seen.get(web.name)?.targets.get('10.244.0.5:8080'), { weight: 1, connections: 3 })
+    assert.deepEqual([...(seen.get('--fwmark-service 1381171201')?.targets.keys() ?? [])], ['[fd00:244::5]:8080'])
+  })
+
+  void test('need nothing when they are as wanted', () => {
+    const present = seen.get(web.name)
+    assert.ok(present)
+    assert.deepEqual(commandsFor(web.name, present, web).first, [])
+    assert.ok(isAsWanted(present, web), 'a target of weight 0 finishes what it has')
+    assert.ok(!isAsWanted(present, { ...web, persistence: 0 }))
+    assert.ok(
+      !isAsWanted(present, { ...web, targets: new Set(['10.244.0.6:8080']) }),
+      'the other one takes new connections',
+    )
+  })
+
+  void test('are made before their targets, with the time that clients are remembered', () => {
+    assert.deepEqual(commandsFor(web.name, undefined, web).first, [
+      '--add-service --tcp-service 10.96.0.1:80 --scheduler rr --persistent 100',
+      '--add-server --tcp-service 10.96.0.1:80 --real-server 10.244.0.5:8080 --masquerading --weight 1',
+    ])
+  })
+
+  void test('let a connection finish at an endpoint that leaves, and take it back with weight 1', () => {
+    const moved = { ...web, targets: new Set(['10.244.0.6:8080']) }
+    assert.deepEqual(commandsFor(web.name, seen.get(web.name), moved), {
+      first: ['--edit-server --tcp-service 10.96.0.1:80 --real-server 10.244.0.6:8080 --masquerading --weight 1'],
+      last: ['--edit-server --tcp-service 10.96.0.1:80 --real-server 10.244.0.5:8080 --masquerading --weight 0'],
+    })
+    const then = after(seen.get(web.name), moved)
+    assert.deepEqual(then.targets.get('10.244.0.5:8080'), { weight: 0, connections: 1 })
+    assert.deepEqual(commandsFor(web.name, then, web).first, [
+      '--edit-server --tcp-service 10.96.0.1:80 --real-server 10.244.0.5:8080 --masquerading --weight 1',
+    ])
+  })
+
+  void test('take a UDP endpoint away at once', () => {
+    const dns: VirtualServer = { ...web, protocol: 'udp', targets: new Set() }
+    assert.deepEqual(commandsFor(web.name, seen.get(web.name), dns).last, [
+      '--delete-server --tcp-service 10.96.0.1:80 --real-server 10.244.0.5:8080',
+      '--delete-server --tcp-service 10.96.0.1:80 --real-server 10.244.0.6:8080',
+    ])
+    assert.equal(after(seen.get(web.name), dns).targets.size, 0)
+  })
+
+  void test('are deleted as a whole', () => {
+    assert.deepEqual(commandsFor(web.name, seen.get(web.name), undefined).last, [
+      '--delete-service --tcp-service 10.96.0.1:80',
+    ])
+    assert.deepEqual(commandsFor(web.name, undefined, undefined), { first: [], last: [] })
+  })
+
+  void test('lose targets that have nothing left to finish', () => {
+    assert.deepEqual(
+      finished(seen, [web]).map(({ command }) => command),
+      ['--delete-server --tcp-service 10.96.0.1:80 --real-server 10.244.0.6:8080'],
+    )
+    assert.deepEqual(finished(seen, [{ ...web, targets: new Set(['10.244.0.6:8080']) }]), [])
+  })
+})

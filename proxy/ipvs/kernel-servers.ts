@@ -1,0 +1,147 @@
+/**
+ * The kernel's virtual servers: read from /proc/net/ip_vs (both families, with the connections of each target, without a process), and the
+ * commands for `ipvsadm --restore` that lead from them to others. Pure.
+ */
+import ipaddr from 'ipaddr.js'
+import type { VirtualServer } from './virtual-servers.ts'
+
+export interface SeenTarget {
+  weight: number
+  connections: number
+}
+
+export interface SeenServer {
+  scheduler: string
+  persistence: number
+  targets: Map<string, SeenTarget>
+}
+
+/** By name, as VirtualServer has it; marks without their family, which the kernel does not show. */
+export type SeenServers = ReadonlyMap<string, SeenServer>
+
+/**
+ * @param text of /proc/net/ip_vs
+ * @param ticks how many the kernel counts in a second (CONFIG_HZ): the time that clients are remembered is printed in these
+ */
+export function parseServers(text: string, ticks: number): SeenServers {
+  const servers = new Map<string, SeenServer>()
+  let current: SeenServer | undefined
+  for (const line of text.split('\n')) {
+    const words = line.trim().split(/\s+/)
+    if (words[0] === '->') {
+      const [, target = '', , weight = '', active = '', inactive = ''] = words
+      const at = endpoint(target)
+      if (at !== undefined) {
+        current?.targets.set(at, { weight: Number(weight), connections: Number(active) + Number(inactive) })
+      }
+      continue
+    }
+    const [protocol = '', at = '', scheduler = '', ...flags] = words
+    const name = nameOf(protocol, at)
+    if (name === undefined) continue
+    const persistent = flags.indexOf('persistent')
+    current = {
+      scheduler,
+      persistence: persistent === -1 ? 0 : Math.round(Number(flags[persistent + 1]) / ticks),
+      targets: new Map(),
+    }
+    servers.set(name, current)
+  }
+  return servers
+}
+
+/** As `parseServers` names it. */
+export function seenName(name: string): string {
+  return name.replace(/ --ipv6$/, '')
+}
+
+function nameOf(protocol: string, at: string): string | undefined {
+  if (protocol === 'FWM') return `--fwmark-service ${Number.parseInt(at, 16)}`
+  const address = endpoint(at)
+  return ['TCP', 'UDP', 'SCTP'].includes(protocol) && address !== undefined
+    ? `--${protocol.toLowerCase()}-service ${address}`
+    : undefined
+}
+
+/** `0A600001:0050` or `[fd00:0096:0000:...:0001]:0050`; undefined for the heading. */
+function endpoint(text: string): string | undefined {
+  const [, v4, v6, port = ''] = /^(?:([0-9A-F]{8})|\[([0-9a-f:]+)\]):([0-9A-F]{4})$/.exec(text) ?? []
+  const number = Number.parseInt(port, 16)
+  if (v4 !== undefined)
+    return `${[0, 2, 4, 6].map((at) => Number.parseInt(v4.slice(at, at + 2), 16)).join('.')}:${number}`
+  return v6 === undefined ? undefined : `[${ipaddr.IPv6.parse(v6).toString()}]:${number}`
+}
+
+export interface Commands {
+  /** New servers and targets, changed ones; nothing is taken away. */
+  first: string[]
+  /** What goes, and targets that only finish what they have. */
+  last: string[]
+}
+
+/**
+ * @param seen undefined: there is no such server
+ * @param wanted undefined: there should be none
+ */
+export function commandsFor(name: string, seen: SeenServer | undefined, wanted: VirtualServer | undefined): Commands {
+  const first: string[] = []
+  const last: string[] = []
+  if (wanted === undefined) return { first, last: seen === undefined ? [] : [`--delete-service ${name}`] }
+  const how = `--scheduler ${wanted.scheduler}${wanted.persistence > 0 ? ` --persistent ${wanted.persistence}` : ''}`
+  if (seen === undefined) first.push(`--add-service ${name} ${how}`)
+  else if (seen.scheduler !== wanted.scheduler || seen.persistence !== wanted.persistence) {
+    first.push(`--edit-service ${name} ${how}`)
+  }
+  for (const target of wanted.targets) {
+    const present = seen?.targets.get(target)
+    if (present?.weight === 1) continue
+    first.push(`--${present ? 'edit' : 'add'}-server ${name} --real-server ${target} --masquerading --weight 1`)
+  }
+  for (const [target, { weight, connections }] of seen?.targets ?? []) {
+    if (wanted.targets.has(target)) continue
+    const at = `${name} --real-server ${target}`
+    // Datagrams must go elsewhere at once; connections are left to their end.
+    if (connections === 0 || wanted.protocol === 'udp') last.push(`--delete-server ${at}`)
+    else if (weight !== 0) last.push(`--edit-server ${at} --masquerading --weight 0`)
+  }
+  return { first, last }
+}
+
+/** Whether it is what it should be; targets that only finish what they have do no harm. */
+export function isAsWanted(seen: SeenServer, wanted: VirtualServer): boolean {
+  const { first } = commandsFor(wanted.name, seen, wanted)
+  return (
+    first.length === 0 && [...seen.targets].every(([target, { weight }]) => weight === 0 || wanted.targets.has(target))
+  )
+}
+
+/** What commands for `wanted` have made of `seen`, as far as it is known without looking: connections may have remained. */
+export function after(
+  seen: SeenServer | undefined,
+  { scheduler, persistence, protocol, targets }: VirtualServer,
+): SeenServer {
+  const ending = protocol === 'udp' ? [] : [...(seen?.targets ?? [])].filter(([target]) => !targets.has(target))
+  return {
+    scheduler,
+    persistence,
+    targets: new Map<string, SeenTarget>([
+      ...[...targets].map((target): [string, SeenTarget] => [target, { weight: 1, connections: 1 }]),
+      ...ending.map(([target]): [string, SeenTarget] => [target, { weight: 0, connections: 1 }]),
+    ]),
+  }
+}
+
+/** Commands that take away targets which have nothing left to finish, with the server and target they are of. */
+export function finished(
+  seen: SeenServers,
+  wanted: Iterable<VirtualServer>,
+): { name: string; target: string; command: string }[] {
+  const found: { name: string; target: string; command: string }[] = []
+  for (const { name, targets } of wanted) {
+    for (const [target, { weight, connections }] of seen.get(seenName(name))?.targets ?? []) {
+      if (weight !== 0 || connections > 0 || targets.has(target)) continue
+      found.push({ name, target, command: `--delete-server ${name} --real-server ${target}` })
+    }
+  }
+  return found
+}

@@ -1,0 +1,280 @@
+/**
+ * The writer of mode ipvs: `ipvsadm --restore` for virtual servers, one nft transaction for the table, `ip -batch` for the dummy interface.
+ * These are not one transaction, so their order is what makes a change safe: new servers and targets first, then addresses that go, the
+ * table, addresses that come, and last what is taken away from IPVS. A write that fails half-way is mended by the next `replace`, which
+ * starts from what the kernel has.
+ *
+ * A connection to an endpoint that leaves goes on: its target gets weight 0 and is taken away when it has nothing left (`tidy`).
+ */
+import type { Clock } from '../../kube/clock.ts'
+import { type Change, type ElementSet, isEmpty } from '../elements.ts'
+import type { Nft } from '../nftables/nft.ts'
+import type { SkeletonOptions } from '../nftables/skeleton.ts'
+import { ProgramMissing, type Run } from '../program.ts'
+import { type RuleWriter, WriteError } from '../writer.ts'
+import type { BoundAddresses } from './bound-addresses.ts'
+import { families } from '../addresses.ts'
+import {
+  after,
+  commandsFor,
+  finished,
+  isAsWanted,
+  type SeenServer,
+  type SeenServers,
+  seenName,
+} from './kernel-servers.ts'
+import { type NodePlan, nodePlan, type PlanOptions, replannedFor } from './node-plan.ts'
+import {
+  changeText,
+  type ExtrasChange,
+  probeText,
+  recordedIn,
+  removeText,
+  replaceText,
+  serverMarks,
+  tableName,
+} from './table.ts'
+import { markName, type VirtualServer } from './virtual-servers.ts'
+
+export interface IpvsWriterOptions {
+  run: Run
+  nft: Nft
+  addresses: BoundAddresses
+  /** What the kernel has; empty where IPVS was never used. */
+  servers: () => Promise<SeenServers>
+  skeleton: SkeletonOptions
+  plan: PlanOptions
+  clock: Clock
+  /** Virtual servers that are somebody else's, whatever else tells of them. */
+  isExcluded: (name: string) => boolean
+}
+
+const shortestPauseMs = 1000
+/** The part of the time that looking for others' changes may take. */
+const pausePerLook = 100
+
+export function ipvsWriter(options: IpvsWriterOptions): RuleWriter {
+  const { run, nft, addresses, clock } = options
+  let plan: NodePlan | undefined
+  /** What IPVS holds of ours, as far as it is known. */
+  let known = new Map<string, SeenServer>()
+  /** Raised at the beginning and the end of each write: what was looked at meanwhile says nothing. */
+  let epoch = 0
+  let writing = 0
+
+  const ipvsadm = async (commands: readonly string[]) => {
+    if (commands.length === 0) return
+    const { code, stderr } = await run('ipvsadm', ['--restore'], `${commands.join('\n')}\n`).catch((cause: unknown) => {
+      throw cause instanceof ProgramMissing ? new WriteError(cause.message, { cause }) : cause
+    })
+    // It goes on after a command that was refused, and its exit code is that of the last one.
+    if (code !== 0 || stderr !== '')
+      throw new WriteError(`ipvsadm failed: ${stderr.split('\n')[0] || `exit code ${code}`}`)
+  }
+
+  const write = async (work: () => Promise<void>) => {
+    epoch++
+    writing++
+    try {
+      await work()
+    } catch (error) {
+      plan = undefined
+      throw error
+    } finally {
+      epoch++
+      writing--
+    }
+  }
+
+  /** The servers to be as said, with what `during` does to packets between the coming and the going. */
+  const serve = async (wanted: ReadonlyMap<string, VirtualServer | undefined>, during: () => Promise<void>) => {
+    const first: string[] = []
+    const last: string[] = []
+    for (const [name, server] of wanted) {
+      const commands = commandsFor(name, known.get(seenName(name)), server)
+      first.push(...commands.first)
+      last.push(...commands.last)
+    }
+    await ipvsadm(first)
+    await during()
+    await ipvsadm(last)
+    for (const [name, server] of wanted) {
+      const at = seenName(name)
+      if (server === undefined) known.delete(at)
+      else known.set(at, after(known.get(at), server))
+    }
+  }
+
+  const rebind = async ({ add, remove }: ExtrasChange, table: string) => {
+    await addresses.change([], remove.bound)
+    if (table !== '') await nft.load(table)
+    await addresses.change(add.bound, [])
+  }
+
+  const intact = async (): Promise<boolean> => {
+    try {
+      await nft.check(probeText(options.skeleton))
+      return true
+    } catch (error) {
+      if (error instanceof WriteError && /No such file or directory/.test(error.message)) return false
+      throw error
+    }
+  }
+
+  /** Whether IPVS and the interface are as the plan says; takes in how many connections targets have. */
+  const isRight = async (expected: NodePlan): Promise<boolean> => {
+    const [seen, bound] = await Promise.all([options.servers(), addresses.list()])
+    if (bound === undefined || !isSame(bound, expected.extras.bound)) return false
+    for (const [name, server] of expected.servers) {
+      const present = seen.get(seenName(name))
+      if (present === undefined || !isAsWanted(present, server)) return false
+      known.set(seenName(name), present)
+    }
+    return true
+  }
+
+  /** Takes away targets that have nothing left to finish. */
+  const tidy = async () => {
+    if (plan === undefined) return
+    const done = finished(known, plan.servers.values())
+    await ipvsadm(done.map(({ command }) => command))
+    for (const { name, target } of done) known.get(seenName(name))?.targets.delete(target)
+  }
+
+  const list = async () => (await Promise.all(families.map((family) => nft.list('table', family, tableName)))).join('')
+
+  const read = async () => {
+    plan = undefined
+    if (!(await intact())) return undefined
+    const recorded = recordedIn(await list())
+    const found = nodePlan(options.plan, recorded)
+    known = new Map()
+    if (!(await isRight(found))) return undefined
+    plan = found
+    return new Map(found.elements)
+  }
+
+  /** Servers in the kernel that are ours by their mark, their address, or because the table tells of them. */
+  const ours = (seen: SeenServers, bound: ReadonlySet<string>, before: NodePlan | undefined): string[] => {
+    const recorded = new Set([...(before?.servers.keys() ?? [])].map(seenName))
+    return [...seen.keys()].filter((name) => {
+      if (options.isExcluded(name)) return false
+      const mark = markIn(name)
+      if (mark !== undefined) return (mark & serverMarks.mask) >>> 0 === serverMarks.base
+      return recorded.has(name) || bound.has(addressIn(name))
+    })
+  }
+
+  const replace = (elements: ElementSet) =>
+    write(async () => {
+      await addresses.prepare()
+      const listing = (await intact().catch(() => false)) ? await list().catch(() => '') : ''
+      const before = plan ?? nodePlan(options.plan, recordedIn(listing))
+      const next = replannedFor(elements, before, options.plan)
+      const seen = await options.servers()
+      const bound = (await addresses.list()) ?? new Set<string>()
+      known = new Map([...seen].map(([name, server]) => [name, server]))
+      const wanted = new Map<string, VirtualServer | undefined>(next.servers)
+      const kept = new Set([...next.servers.keys()].map(seenName))
+      for (const name of ours(seen, bound, before))
+        if (!kept.has(name)) for (const each of spellings(name)) wanted.set(each, undefined)
+      const addition = [...next.extras.bound].filter((name) => !bound.has(name))
+      const removal = [...bound].filter((name) => !next.extras.bound.has(name))
+      await serve(wanted, () =>
+        rebind(
+          {
+            add: { marks: new Map(), bound: new Set(addition) },
+            remove: { marks: new Map(), bound: new Set(removal) },
+          },
+          replaceText(options.skeleton, next.elements, next.extras),
+        ),
+      )
+      plan = next
+    })
+
+  return {
+    name: 'ipvsadm',
+    read,
+    replace,
+    intact: async () => {
+      const right = (await intact()) && plan !== undefined && (await isRight(plan))
+      if (right) await tidy()
+      return right
+    },
+    async apply(change: Change) {
+      if (isEmpty(change)) return
+      if (plan === undefined) await read()
+      const following = plan
+      if (following === undefined) throw new WriteError('our virtual servers are gone')
+      await write(async () => {
+        const { servers, extras } = following.follow(change)
+        await serve(servers, () => rebind(extras, changeText(change, extras)))
+      })
+    },
+    // IPVS drops what it remembers of a client when the target it leads to has weight 0 or is gone.
+    affinity: () => Promise.resolve([]),
+    forget: () => Promise.resolve(),
+    remove: () =>
+      write(async () => {
+        const seen = await options.servers()
+        const bound = (await addresses.list()) ?? new Set<string>()
+        const before =
+          plan ?? ((await intact().catch(() => false)) ? nodePlan(options.plan, recordedIn(await list())) : undefined)
+        await ipvsadm(
+          ours(seen, bound, before)
+            .flatMap(spellings)
+            .map((name) => `--delete-service ${name}`),
+        )
+        await addresses.remove()
+        await nft.load(removeText())
+        plan = undefined
+      }),
+    watch(onForeignChange) {
+      let cancel = () => {}
+      let ended = false
+      const again = (tookMs: number) => {
+        if (!ended) cancel = clock.after(Math.max(shortestPauseMs, tookMs * pausePerLook), () => void compare())
+      }
+      // IPVS and the interface tell nobody about changes that a listener here could hear of.
+      const compare = async () => {
+        const started = clock.now()
+        const before = epoch
+        if (writing === 0 && plan !== undefined) {
+          const right = await Promise.all([intact(), isRight(plan)]).then(
+            (answers) => answers.every(Boolean),
+            () => true,
+          )
+          if (!right && epoch === before && !ended) onForeignChange()
+          else if (right && epoch === before) await tidy().catch(() => {})
+        }
+        again(clock.now() - started)
+      }
+      again(0)
+      return () => {
+        ended = true
+        cancel()
+      }
+    },
+  }
+}
+
+/** The kernel does not say of which family a mark's server is. */
+function spellings(name: string): string[] {
+  const mark = markIn(name)
+  return mark === undefined ? [name] : families.map((family) => markName(family, mark))
+}
+
+function markIn(name: string): number | undefined {
+  const [, mark] = /^--fwmark-service (\d+)/.exec(name) ?? []
+  return mark === undefined ? undefined : Number(mark)
+}
+
+/** As bound addresses are named: `<family> <text>`. */
+export function addressIn(name: string): string {
+  const [, v6, v4] = /^--\w+-service (?:\[([^\]]+)\]|([\d.]+)):/.exec(name) ?? []
+  return v6 === undefined ? `ip ${v4 ?? ''}` : `ip6 ${v6}`
+}
+
+function isSame(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
+  return a.size === b.size && [...a].every((name) => b.has(name))
+}
