@@ -21,7 +21,7 @@ export interface FlowReconcilerOptions {
 export interface FlowReconciler {
   /** The rules in the kernel have changed for these frontends. Returns at once. */
   check(frontends: Iterable<FrontendId>): void
-  /** Ends after what was given to `check` was looked at once. */
+  /** Ends after what was given to `check` was looked at; second looks are taken at once. */
   stop(): Promise<void>
 }
 
@@ -35,7 +35,8 @@ const longestRetryMs = 30_000
 export function createFlowReconciler(options: FlowReconcilerOptions): FlowReconciler {
   const { table, serving, clock, log, observe } = options
   let doubts = new Set<FrontendId>()
-  const secondLooks = new Set<() => void>()
+  /** What cancels them, and what they are for. */
+  const secondLooks = new Map<() => void, readonly FrontendId[]>()
   let running: Promise<void> | undefined
   let resting = false
   let stopped = false
@@ -96,7 +97,7 @@ export function createFlowReconciler(options: FlowReconcilerOptions): FlowReconc
       for (const frontend of frontends) doubts.add(frontend)
       run()
     })
-    secondLooks.add(cancel)
+    secondLooks.set(cancel, frontends)
   }
 
   return {
@@ -110,9 +111,13 @@ export function createFlowReconciler(options: FlowReconcilerOptions): FlowReconc
     async stop() {
       stopped = true
       cancelRest()
-      for (const cancel of secondLooks) cancel()
       await running
-      if (doubts.size > 0) await sweepAll()
+      for (const [cancel, frontends] of secondLooks) {
+        cancel()
+        for (const frontend of frontends) doubts.add(frontend)
+      }
+      // What is not done now nobody will do: the next process does not know what was gone before it came.
+      for (let attempt = 0; attempt < 2 && doubts.size > 0; attempt++) await sweepAll()
     },
   }
 }
