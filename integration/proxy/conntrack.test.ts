@@ -3,11 +3,10 @@
  * families at once; every change has to reach them with one of their next packets, because no new flow will ever help them.
  */
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
+import { after, before } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { endpointSlices } from '../../kube/resources.ts'
 import type { Service } from '../../kube/objects.ts'
-import { requires } from '../../scripts/requires.ts'
 import { namespaceOf } from '../../sandbox/nodes/topology.ts'
 import { netlinkTable } from '../../proxy/conntrack/netlink-table.ts'
 import { loadNetlink } from '../../proxy/netlink/socket.ts'
@@ -15,6 +14,7 @@ import { type Agent, startAgent } from './agent.ts'
 import { inside } from './enter.ts'
 import { type MadeFlow, makeFlows } from './flows.ts'
 import { startUdpSender, type UdpSender } from './udp-sender.ts'
+import { describeEachMode } from './modes.ts'
 import { eventually, type PodInWorld, type RunningProxy, startWorld, type World } from './world.ts'
 
 const name = 'test-proxy-ct'
@@ -22,7 +22,7 @@ const udpPort = { port: 53, targetPort: 8080, protocol: 'UDP' as const }
 /** From the API write to the answer of the new endpoint, on a machine that others use too. */
 const atOnceMs = 1000
 
-describe('clients that keep sending', { skip: requires('root', 'linux', 'nft', 'ip', 'nsenter') }, () => {
+describeEachMode('clients that keep sending', (mode, test) => {
   let world: World
   let proxy: RunningProxy
   let a: PodInWorld
@@ -35,7 +35,7 @@ describe('clients that keep sending', { skip: requires('root', 'linux', 'nft', '
     a = await world.addPod('a', 'node-1')
     b = await world.addPod('b', 'node-2')
     client = await world.addPod('client', 'node-1')
-    proxy = await world.startProxy('node-1')
+    proxy = await world.startProxy('node-1', ...mode.flags)
   })
   after(async () => {
     await Promise.all(senders.map((sender) => sender.stop()))
@@ -275,7 +275,7 @@ describe('clients that keep sending', { skip: requires('root', 'linux', 'nft', '
     await world.remove('removed')
     await sleep(300)
     for (const sender of toRemoved) assert.equal(sender.now(), 'a')
-    proxy = await world.startProxy('node-1')
+    proxy = await world.startProxy('node-1', ...mode.flags)
     await allHear(toMoved, 'b', Date.now())
     await allHear(toRemoved, /ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|nobody/, Date.now())
     await sleep(1300)

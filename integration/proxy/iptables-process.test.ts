@@ -101,4 +101,29 @@ describe('the proxy as a process, mode iptables', {
     await iptables('-t', 'filter', '-F', 'ROADSTEAD-REFUSE')
     await eventually(saved, before.saved, 10_000)
   })
+
+  test('where FORWARD drops by default, what is masqueraded is let through, there and back', async () => {
+    const service = await world.service('strict', { type: 'NodePort' })
+    await world.endpoints('strict', pods)
+    const nodePort = service.spec.ports?.[0]?.nodePort ?? 0
+    await iptables('-P', 'FORWARD', 'DROP')
+    await eventually(() => world.outside.spread('tcp', world.nodeIp('node-1'), nodePort), ['a', 'b'])
+    const [a, b] = pods as [PodInWorld, PodInWorld]
+    assert.equal(await a.agent.tcp(b.ip, 8080, { timeoutMs: 300 }), 'TIMEOUT', 'nothing else is')
+    await iptables('-P', 'FORWARD', 'ACCEPT')
+  })
+
+  test('where INPUT drops by default, health check node ports are answered', async () => {
+    const service = await world.service('checked', { type: 'LoadBalancer', externalTrafficPolicy: 'Local' })
+    await world.endpoints('checked', pods)
+    const port = service.spec.healthCheckNodePort ?? 0
+    const status = async (at: number) => (await world.outside.http(`http://${world.nodeIp('node-1')}:${at}/`)).status
+    await eventually(() => status(port), 200)
+    await iptables('-A', 'INPUT', '-i', 'lo', '-j', 'ACCEPT')
+    await iptables('-P', 'INPUT', 'DROP')
+    assert.equal(await status(port), 200)
+    assert.equal(await status(10_256), 0, 'nothing else is')
+    await iptables('-P', 'INPUT', 'ACCEPT')
+    await iptables('-D', 'INPUT', '-i', 'lo', '-j', 'ACCEPT')
+  })
 })

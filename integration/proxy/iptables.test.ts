@@ -81,6 +81,21 @@ describe('rules of iptables in the kernel', { skip: requires('root', 'linux', 'i
       assert.doesNotMatch((await Promise.all(both.map((program) => program.save()))).join(''), /ROADSTEAD/)
     })
 
+    test(`${programs.flavour}: 1,000 endpoints with and without session affinity`, async () => {
+      const many = new Map<string, string>([['ip learn 1:2', 'goto t60']])
+      for (const port of [80, 81]) {
+        const front = `10.96.0.1 . tcp . ${port}`
+        many.set(`ip frontends ${front}`, '').set(`ip svc ${front}`, 'goto n1000')
+        for (let slot = 0; slot < 1000; slot++) {
+          many.set(`ip ep ${front} . ${slot}`, `10.244.${slot >> 8}.${slot & 255} . 8080`)
+        }
+      }
+      many.set('ip cluster-ips 10.96.0.1', '').set('ip session 10.96.0.1 . tcp . 81', '1:2')
+      await writer().replace(many)
+      assert.deepEqual(difference((await writer().read()) ?? new Map<string, string>(), many), difference(many, many))
+      await writer().remove()
+    })
+
     test(`${programs.flavour}: a text that is refused changes nothing, and it is said what was wrong`, async () => {
       const [program] = both
       await assert.rejects(
@@ -97,7 +112,7 @@ describe('rules of iptables in the kernel', { skip: requires('root', 'linux', 'i
     assert.ok(legacy)
     const folder = await mkdtemp(join(tmpdir(), 'xtables-'))
     const lock = join(folder, 'lock')
-    const holder = spawn('flock', [lock, 'sh', '-c', 'echo held; sleep 1'])
+    const holder = spawn('sh', ['-c', `exec 9>${lock} && flock 9 && echo held && sleep 1`])
     await new Promise((resolve) => holder.stdout.once('data', resolve))
     const started = performance.now()
     await iptables(inNamespace('env', `XTABLES_LOCKFILE=${lock}`), legacy, 'ip').restore('*nat\nCOMMIT\n')

@@ -1,5 +1,8 @@
 /** A node whose proxy is started again in another mode, under load; what each mode leaves behind; --cleanup; a mode that cannot be used. */
 import assert from 'node:assert/strict'
+import { mkdtemp, rm, symlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { requires } from '../../scripts/requires.ts'
 import { type TestedMode, testedModes } from './modes.ts'
@@ -46,7 +49,7 @@ describe('a change of the mode', { skip: requires('root', 'linux', 'ip', 'nsente
       assert.deepEqual(failures, [])
       assert.ok(sent > 400, `${sent} sent`)
       assert.deepEqual(Object.keys(names).sort(), ['a', 'b'])
-      const [status] = await Promise.all([world.onNode['node-1']?.http('http://127.0.0.1:10249/proxyMode')])
+      const status = await world.onNode['node-1']?.http('http://127.0.0.1:10249/proxyMode')
       assert.equal(status?.body, mode.name)
     })
   }
@@ -64,4 +67,38 @@ describe('a change of the mode', { skip: requires('root', 'linux', 'ip', 'nsente
     }
     await cleanup()
   })
+
+  const machines: [string, Record<string, string>, string, RegExp][] = [
+    [
+      'nftables without nft',
+      {},
+      'nftables',
+      /mode nftables cannot be used: there is no program nft: install nftables [^\n]*\n$/,
+    ],
+    [
+      'iptables without iptables',
+      { nft: 'nft' },
+      'iptables',
+      /mode iptables cannot be used: there is no iptables [^\n]*\n$/,
+    ],
+    [
+      'iptables with iptables-nft beside a working nft',
+      { nft: 'nft', iptables: 'iptables-nft', 'iptables-restore': 'iptables-nft-restore' },
+      'iptables',
+      /iptables here is iptables-nft, [^\n]*--proxy-mode=nftables[^\n]*install iptables-legacy\n$/,
+    ],
+  ]
+  for (const [name, programs, mode, message] of machines) {
+    test(`${name}: the proxy ends at once with one line that says what to do`, async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'programs-'))
+      for (const [link, program] of Object.entries(programs)) await symlink(`/usr/sbin/${program}`, join(folder, link))
+      const cli = new URL('../../cli/main.ts', import.meta.url).pathname
+      const argv = ['env', `PATH=${folder}`, process.execPath, cli, 'proxy', '--master=http://127.0.0.1:6443']
+      await assert.rejects(
+        world.run('rs-test-proxy-mode-node-2', [...argv, `--proxy-mode=${mode}`]),
+        (error: Error) => (assert.match(error.message, message), true),
+      )
+      await rm(folder, { recursive: true })
+    })
+  }
 })

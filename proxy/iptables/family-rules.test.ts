@@ -75,3 +75,25 @@ test('an endpoint that changes is one chain; a Service that comes is its chain a
   const changed = rules.follow(difference(of([1, 2]), of([1, 3])))
   assert.deepEqual([changed.set.nat.size, changed.set.filter.size, changed.gone.nat.size], [1, 0, 0])
 })
+
+test('every endpoint is as likely as every other, however many there are', () => {
+  for (const count of [1, 2, 3, 7, 64, 1000]) {
+    const elements = new Map([['ip svc 10.96.0.1 . tcp . 80', `goto n${count}`]])
+    for (let slot = 0; slot < count; slot++) {
+      elements.set(`ip ep 10.96.0.1 . tcp . 80 . ${slot}`, `10.244.${slot >> 8}.${slot & 255} . 80`)
+    }
+    const { nat } = familyRules('ip', options, elements).chains
+    const [, rules = []] = [...nat].find(([name]) => name.includes('-SVC-')) ?? []
+    let left = 1
+    const shares = rules.map((rule) => {
+      const share = left * Number(/--probability (\S+)/.exec(rule)?.[1] ?? 1)
+      left -= share
+      return share
+    })
+    assert.equal(shares.length, count)
+    assert.ok(
+      shares.every((share) => Math.abs(share * count - 1) < 1e-4),
+      `${count}: ${Math.min(...shares)} ${Math.max(...shares)}`,
+    )
+  }
+})
