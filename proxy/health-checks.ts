@@ -4,76 +4,45 @@
  */
 import type { RequestListener } from 'node:http'
 import type { Log } from '../kube/log.ts'
-import { type Listening, type ListenAt, listen } from './listen.ts'
+import { type Listening, listen } from './listen.ts'
+import { createOpenPorts, type OpenPorts } from './open-ports.ts'
 import type { HealthCheck } from './ruleset.ts'
 
 export interface HealthCheckOptions {
-  /** Addresses to answer on; usually `::`, everywhere. */
-  hosts: readonly string[]
+  /** Addresses to answer on; usually `::`, everywhere. Asked when a port is opened. */
+  hosts(): readonly string[]
   serving(): boolean
   log: Log
   /** A port could not be opened. Called once, until it could be or the Service stops asking for it. */
   onFailure(check: HealthCheck, error: unknown): void
 }
 
-export interface HealthCheckServers {
-  /** Opens, closes and updates until exactly these answer. Ports that could not be opened are tried again. */
+/** Opens, closes and updates until exactly these answer. */
+export interface HealthCheckServers extends Omit<OpenPorts<never>, 'set'> {
   set(checks: readonly HealthCheck[]): void
-  /** Tries ports again that could not be opened. */
-  retry(): void
-  /** Resolves when everything asked for so far is open or has failed. */
-  idle(): Promise<void>
-  close(): Promise<void>
-}
-
-interface Open {
-  check: HealthCheck
-  servers: Listening[]
-  failed: boolean
 }
 
 export function createHealthCheckServers(options: HealthCheckOptions): HealthCheckServers {
-  const open = new Map<number, Open>()
-  let wanted = new Map<number, HealthCheck>()
-  let work = Promise.resolve()
-  let queued = false
-
-  const settle = async () => {
-    queued = false
-    for (const [port, { servers }] of open) {
-      if (wanted.has(port)) continue
-      open.delete(port)
-      await Promise.all(servers.map((server) => server.close()))
-    }
-    for (const check of wanted.values()) {
-      const present = open.get(check.port)
-      const sameService = present?.check.service === check.service
-      const entry = present ?? { check, servers: [], failed: false }
-      if (present && !sameService) entry.failed = false
-      entry.check = check
-      open.set(check.port, entry)
-      if (entry.servers.length === 0) await tryOpen(entry)
-    }
-  }
-
-  const tryOpen = async (entry: Open) => {
-    const { port } = entry.check
-    const servers: Listening[] = []
-    try {
-      for (const host of options.hosts) servers.push(await listen({ host, port } satisfies ListenAt, answer(entry)))
-      entry.servers = servers
-      entry.failed = false
-    } catch (error) {
-      await Promise.all(servers.map((server) => server.close()))
-      if (!entry.failed) options.onFailure(entry.check, error)
-      entry.failed = true
-    }
-  }
+  const ports = createOpenPorts<HealthCheck & { place: string }>({
+    ...options,
+    async open(current) {
+      const servers: Listening[] = []
+      const close = async () => void (await Promise.all(servers.map((server) => server.close())))
+      try {
+        const { port } = current()
+        for (const host of options.hosts()) servers.push(await listen({ host, port }, answer(current)))
+      } catch (error) {
+        await close()
+        throw error
+      }
+      return { close }
+    },
+  })
 
   const answer =
-    (entry: Open): RequestListener =>
+    (current: () => HealthCheck): RequestListener =>
     (_request, response) => {
-      const { service, localEndpoints } = entry.check
+      const { service, localEndpoints } = current()
       const slash = service.indexOf('/')
       const healthy = options.serving()
       response
@@ -91,28 +60,5 @@ export function createHealthCheckServers(options: HealthCheckOptions): HealthChe
         )
     }
 
-  const queue = () => {
-    if (queued) return
-    queued = true
-    work = work.then(settle).catch((error: unknown) => options.log.error({ error }, 'health check node ports'))
-  }
-
-  return {
-    set(checks) {
-      wanted = new Map(checks.map((check) => [check.port, check]))
-      // Counts are answered at once; only opening and closing takes turns.
-      for (const [port, entry] of open) entry.check = wanted.get(port) ?? entry.check
-      const asOpen = wanted.size === open.size && [...wanted.keys()].every((port) => open.has(port))
-      if (!asOpen) queue()
-    },
-    retry() {
-      if ([...open.values()].some((entry) => entry.failed)) queue()
-    },
-    idle: () => work,
-    async close() {
-      wanted = new Map()
-      queue()
-      await work
-    },
-  }
+  return { ...ports, set: (checks) => ports.set(checks.map((check) => ({ ...check, place: `${check.port}` }))) }
 }

@@ -18,6 +18,7 @@ import { createHealthCheckServers } from './health-checks.ts'
 import { createHealth, type Health } from './health.ts'
 import { interfaceAddresses, lookAgain } from './interface-addresses.ts'
 import { type Listening, listen, ListenFailure } from './listen.ts'
+import { createLocalNodePorts } from './local-node-ports.ts'
 import { createLocalShortage } from './local-shortage.ts'
 import { createMetrics, type ProxyMetrics } from './metrics.ts'
 import { isEligible, nodeFacts, sameFacts } from './node-facts.ts'
@@ -109,7 +110,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   })
 
   const healthChecks = createHealthCheckServers({
-    hosts: config.nodePortAddresses === 'primary' ? ['::'] : facts.nodePortAddresses.map((address) => address.text),
+    hosts: () => healthCheckHosts(config, facts),
     serving: () => health.serving(),
     log,
     onFailure({ service: key, port }, error) {
@@ -117,6 +118,20 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
       const message = `node ${nodeName} failed to start healthcheck ${JSON.stringify(key)} on port ${port}: ${messageOf(error)}`
       log.error({ service: key, port, error }, 'a health check node port could not be opened')
       if (service) recorder.event(referenceTo(services, service), 'Warning', 'FailedToStartServiceHealthcheck', message)
+    },
+  })
+
+  const localPorts = createLocalNodePorts({
+    families: config.localhostNodePorts,
+    view,
+    nodeAddresses: () => facts.nodePortAddresses,
+    rules: () => ruleset.desired,
+    log,
+    onFailure({ service: key, place }, error) {
+      const service = serviceInformer.cache.at(key)
+      log.error({ service: key, place, error }, 'a node port could not be opened on the loopback address')
+      const message = `node ${nodeName}: the node port could not be opened on ${place}: ${messageOf(error)}`
+      if (service) recorder.event(referenceTo(services, service), 'Warning', 'FailedToOpenLocalhostNodePort', message)
     },
   })
 
@@ -148,6 +163,8 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
         programming.wrote()
         if (batch.elements > 0) log.debug({ ...batch }, 'rules written')
         healthChecks.retry()
+        localPorts.settle()
+        localPorts.retry()
         followNode()
         firstWrite.resolve()
       },
@@ -175,6 +192,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     ruleset.markAll()
     staleFlows.setNode(now)
     shortage.setPlace(now)
+    localPorts.markAll()
     sync.poke()
   }
   const mark = (key: string | undefined) => {
@@ -182,6 +200,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     ruleset.mark(key)
     staleFlows.mark(key)
     shortage.mark(key)
+    localPorts.mark(key)
     sync.poke()
   }
   serviceInformer.cache.onChange(({ key }) => {
@@ -225,9 +244,22 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
       await Promise.all([serviceInformer.stop(), sliceInformer.stop(), nodeInformer.stop(), cidrs.stop()])
       await sync.stop()
       await staleFlows.stop()
-      await Promise.all([healthChecks.close(), healthz?.close(), metricsServer?.close(), recorder.stop()])
+      await Promise.all([
+        healthChecks.close(),
+        localPorts.close(),
+        healthz?.close(),
+        metricsServer?.close(),
+        recorder.stop(),
+      ])
     },
   }
+}
+
+/** Everywhere, unless node ports are limited to some of the node's addresses. */
+function healthCheckHosts({ nodePortAddresses }: ProxyConfig, facts: NodeFacts): string[] {
+  const limited = nodePortAddresses !== 'primary' && !nodePortAddresses.some((range) => range.prefix === 0)
+  const hosts = limited ? facts.nodePortAddresses.map((address) => address.text) : []
+  return hosts.length > 0 ? hosts : ['::']
 }
 
 function messageOf(error: unknown): string {
