@@ -83,22 +83,28 @@ const mostLookups = 8
  */
 export function queriesFor(frontends: Iterable<FrontendId>, flows: number): FlowQuery[] {
   const lookups = Math.min(mostLookups, 1 + Math.floor(flows / flowsPerWalk))
-  const groups = new Map<string, FlowQuery[]>()
+  const groups = new Map<string, FrontendId[]>()
   for (const frontend of frontends) {
-    const [family = '', address = '', , protocol = '', , port = ''] = frontend.split(' ')
-    const group = groups.get(`${family} ${protocol}`) ?? []
-    groups.set(`${family} ${protocol}`, group)
-    group.push({
+    const name = `${frontend.slice(0, frontend.indexOf(' '))} ${protocolOf(frontend)}`
+    const group = groups.get(name)
+    if (group === undefined) groups.set(name, [frontend])
+    else group.push(frontend)
+  }
+  return [...groups].flatMap(([name, group]): FlowQuery[] => {
+    const [family = '', protocol = ''] = name.split(' ')
+    const all = {
       family: family as Family,
       protocol: protocol as FlowProtocol,
-      destination: { address, port: Number(port) },
+      destination: undefined,
+      // Flows without an answer are few.
       unreplied: protocol === 'tcp',
-    })
-  }
-  return [...groups.values()].flatMap((group) => {
-    const [first] = group
-    if (first === undefined || group.length === 1) return group
-    // Flows without an answer are few.
-    return first.unreplied || group.length > lookups ? [{ ...first, destination: undefined }] : group
+    }
+    if (group.length > 1 && (all.unreplied || group.length > lookups)) return [all]
+    return group.map((frontend) => ({ ...all, destination: destinationOf(frontend) }))
   })
+}
+
+function destinationOf(frontend: FrontendId): { address: string; port: number } {
+  const [, address = '', , , , port = ''] = frontend.split(' ')
+  return { address, port: Number(port) }
 }
