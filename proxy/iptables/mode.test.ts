@@ -121,6 +121,28 @@ describe('the mode iptables on a machine', () => {
     for (const kernel of Object.values(kernels)) assert.equal(await kernel.save(), empty)
   })
 
+  test('a proxy that changes to the other flavour takes away what the one before has written, after its own are in place', async () => {
+    const kernels = {
+      iptables: fakeIptables('ip'),
+      ip6tables: fakeIptables('ip6'),
+      'iptables-legacy': fakeIptables('ip'),
+      'ip6tables-legacy': fakeIptables('ip6'),
+    }
+    const empty = await kernels.iptables.save()
+    const before = setup({ versions: { iptables: slow }, kernels }, 'no nft')
+    await (await before.mode.open(before.options)).replace(new Map())
+    assert.notEqual(await kernels.iptables.save(), empty)
+    const now = setup({ versions: { 'iptables-legacy': legacy, iptables: slow }, kernels })
+    await (await now.mode.open(now.options)).replace(new Map())
+    assert.equal(await kernels.iptables.save(), empty)
+    assert.notEqual(await kernels['iptables-legacy'].save(), empty)
+    const writes = now.calls.filter((call) => call.includes('-restore') && !call.includes('--test'))
+    assert.deepEqual(
+      writes.map((call) => call.split(' ')[0]),
+      ['iptables-legacy-restore', 'ip6tables-legacy-restore', 'iptables-restore', 'ip6tables-restore'],
+    )
+  })
+
   test('with no iptables at all there is nothing to take away', async () => {
     await setup({}).mode.remove()
     await setup({ versions: { iptables: legacy }, missing: ['ip6tables'] }).mode.remove()

@@ -36,6 +36,21 @@ export function iptablesMode(run: Run, clock: Clock, twin: Mode): Mode {
     return other === undefined ? slow : `iptables-nft does not work here: ${other}`
   }
 
+  /** Whatever these programs hold of ours. */
+  const removeFrom = async (programs: readonly Programs[]) => {
+    for (const each of programs) {
+      for (const family of families) {
+        const program = iptables(run, each, family)
+        const listing = await program.save().catch((error: unknown) => {
+          if (error instanceof WriteError && error.cause instanceof ProgramMissing) return ''
+          throw error
+        })
+        const text = removeText(parseSaved(listing))
+        if (text !== '') await program.restore(text)
+      }
+    }
+  }
+
   return {
     name: 'iptables',
     async detect(options) {
@@ -54,20 +69,12 @@ export function iptablesMode(run: Run, clock: Clock, twin: Mode): Mode {
       }
       options.log.info({ ...chosen }, 'iptables')
       await prepareRecent(run, options.log)
-      return iptablesWriter({ programs, options: options.skeleton, clock, log: options.log })
+      const others = (await findPrograms(run)).filter(({ flavour }) => flavour !== chosen.flavour)
+      const removeTwins = () => removeFrom(others)
+      return iptablesWriter({ programs, options: options.skeleton, clock, log: options.log, removeTwins })
     },
     async remove() {
-      for (const programs of await findPrograms(run)) {
-        for (const family of families) {
-          const program = iptables(run, programs, family)
-          const listing = await program.save().catch((error: unknown) => {
-            if (error instanceof WriteError && error.cause instanceof ProgramMissing) return ''
-            throw error
-          })
-          const text = removeText(parseSaved(listing))
-          if (text !== '') await program.restore(text)
-        }
-      }
+      await removeFrom(await findPrograms(run))
     },
   }
 }

@@ -19,6 +19,8 @@ import { changeText, hasOurJumps, parseSaved, removeText, replaceText, sameChain
 export interface IptablesWriterOptions {
   /** One for each family that this machine can do. */
   programs: readonly Iptables[]
+  /** Takes away what a proxy before this one has written by iptables of the other flavour. */
+  removeTwins?: () => Promise<void>
   options: SkeletonOptions
   clock: Clock
   log: Log
@@ -34,7 +36,7 @@ interface Known {
   digest: string | undefined
 }
 
-export function iptablesWriter({ programs, options, clock, log }: IptablesWriterOptions): RuleWriter {
+export function iptablesWriter({ programs, options, clock, log, removeTwins }: IptablesWriterOptions): RuleWriter {
   const known = new Map<Family, Known>()
   /** Raised at the beginning and the end of each write: what was listed meanwhile says nothing. */
   let epoch = 0
@@ -102,6 +104,7 @@ export function iptablesWriter({ programs, options, clock, log }: IptablesWriter
           throw new WriteError('the rules are not what was written: somebody else is writing')
         log.warn({}, 'this iptables prints rules in another form: changes by others may go unnoticed')
       }
+      await removeTwins?.().catch((error: unknown) => log.warn({ error }, 'rules of the other iptables are left'))
     },
     async apply(change) {
       if (isEmpty(change)) return
