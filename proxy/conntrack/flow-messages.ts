@@ -23,7 +23,7 @@ const protocolAttribute = { number: 1, sourcePort: 2, destinationPort: 3 } as co
 const filterAttribute = { originalFlags: 1 } as const
 /** Which fields of the tuple a filter compares (CTA_FILTER_FLAG). */
 const filterFlag = { destination: 1 << 1, protocol: 1 << 3, destinationPort: 1 << 5 } as const
-const statusBit = { seenReply: 1 << 1, destinationNat: 1 << 5 } as const
+const statusBit = { seenReply: 1 << 1 } as const
 const protocolNumbers: Readonly<Record<FlowProtocol, number>> = { tcp: 6, udp: 17, sctp: 132 }
 const protocolNames = new Map<number, FlowProtocol>(
   Object.entries(protocolNumbers).map(([name, number]) => [number, name as FlowProtocol]),
@@ -136,11 +136,12 @@ export function flowReader(family: Family): (message: Message) => ShownFlow | un
     const protocol = protocolNames.get(original?.protocol ?? 0)
     if (original === undefined || reply === undefined || protocol === undefined) return undefined
     const to = addressText(body, original.destination)
+    const from = addressText(body, reply.source)
     return {
       frontend: `${family} ${to} . ${protocol} . ${original.destinationPort}`,
       protocol,
-      target: `${addressText(body, reply.source)} . ${reply.sourcePort}`,
-      translated: (status & statusBit.destinationNat) !== 0,
+      target: `${from} . ${reply.sourcePort}`,
+      translated: from !== to || reply.sourcePort !== original.destinationPort,
       replied: (status & statusBit.seenReply) !== 0,
       get handle() {
         return Buffer.concat(handle.map(([from, end]) => padded(body.subarray(from, end))))

@@ -16,7 +16,7 @@ export interface Flow {
   protocol: FlowProtocol
   /** `ip . port` of who answers: the endpoint, or the frontend itself when nothing was translated. */
   target: string
-  /** Whether the destination was translated (IPS_DST_NAT). */
+  /** Whether the target is another than where the client sends to, whoever translates (IPVS leaves IPS_DST_NAT unset). */
   translated: boolean
   /** Whether an answer was seen (IPS_SEEN_REPLY). */
   replied: boolean

@@ -69,12 +69,13 @@ function tuple(
   writer.close(whole)
 }
 
-/** A client's flow to 10.96.0.10:53 that was translated to 10.244.1.<endpoint>:8053. */
-function shown(client: number, endpoint: number, status = 0b101110, protocol = 17): Buffer {
+/** A client's flow to 10.96.0.10:53 that was translated to 10.244.1.<endpoint>:8053; to itself without an endpoint. */
+function shown(client: number, endpoint: number | undefined, status = 0b101110, protocol = 17): Buffer {
   const writer = createMessageWriter()
   writer.message(newFlow, flag.multi, 1, 2)
   tuple(writer, 1, [10, 1, 0, client], [10, 96, 0, 10], [5000, 53], protocol)
-  tuple(writer, 2, [10, 244, 1, endpoint], [10, 1, 0, client], [8053, 5000], protocol)
+  const from = endpoint === undefined ? [10, 96, 0, 10] : [10, 244, 1, endpoint]
+  tuple(writer, 2, from, [10, 1, 0, client], [endpoint === undefined ? 53 : 8053, 5000], protocol)
   writer.u32(3, status)
   writer.u32(7, 30)
   writer.u32(12, 0xabc0 + client)
@@ -93,7 +94,7 @@ const end = ending(control.done)
 
 describe('a sweep', () => {
   test('shows what the kernel has, with its translation and its answer', async () => {
-    const { table } = kernel([Buffer.concat([shown(1, 2), shown(2, 3, 0b1000)]), end])
+    const { table } = kernel([Buffer.concat([shown(1, 2), shown(2, undefined, 0b1000)]), end])
     const flows: Flow[] = []
     const swept = await table.sweep(udp, (flow) => {
       flows.push(flow)
@@ -104,7 +105,7 @@ describe('a sweep', () => {
       flows.map(({ frontend, target, translated, replied }) => ({ frontend, target, translated, replied })),
       [
         { frontend: 'ip 10.96.0.10 . udp . 53', target: '10.244.1.2 . 8053', translated: true, replied: true },
-        { frontend: 'ip 10.96.0.10 . udp . 53', target: '10.244.1.3 . 8053', translated: false, replied: false },
+        { frontend: 'ip 10.96.0.10 . udp . 53', target: '10.96.0.10 . 53', translated: false, replied: false },
       ],
     )
   })
