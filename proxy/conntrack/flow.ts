@@ -32,7 +32,7 @@ export interface FlowQuery {
 }
 
 export interface Swept {
-  /** Flows that the kernel showed. */
+  /** Flows that the kernel showed, last if it was asked several times. */
   seen: number
   removed: number
 }

@@ -10,6 +10,8 @@ import {
   readMessages,
 } from '../netlink/messages.ts'
 import { NetlinkFailure, type RequestSocket } from '../netlink/socket.ts'
+import { silent } from '../../kube/log.ts'
+import { chooseTable } from './choose-table.ts'
 import { type Flow, FlowFailure, type FlowQuery } from './flow.ts'
 import { dumpRequest } from './flow-messages.ts'
 import { netlinkTable } from './netlink-table.ts'
@@ -45,7 +47,7 @@ function kernel(...answers: Step[][]) {
       close: () => state.closed++,
     }
   }
-  return { state, table: netlinkTable(open) }
+  return { state, open, table: netlinkTable(open, 3) }
 }
 
 function tuple(
@@ -140,6 +142,18 @@ describe('a sweep', () => {
     assert.equal(state.closed, state.opened)
   })
 
+  test('looks again after as many stale ones as are remembered at once', async () => {
+    const acknowledged = [ending(control.error)]
+    const { state, table } = kernel(
+      [shown(1, 9), shown(2, 9), shown(3, 9), shown(4, 9), end],
+      acknowledged,
+      [shown(4, 9), end],
+      acknowledged,
+    )
+    assert.deepEqual(await table.sweep(udp, () => true), { seen: 1, removed: 4 })
+    assert.equal(state.sent.length, 4)
+  })
+
   test('of nothing stale deletes nothing', async () => {
     const { state, table } = kernel([shown(1, 2), end])
     await table.sweep(udp, () => false)
@@ -203,6 +217,22 @@ describe('a request', () => {
   test('for attempts compares that no answer was seen', () => {
     const attempts = attributesOf({ ...udp, protocol: 'tcp', unreplied: true })
     assert.deepEqual(attempts, { '1.2.1': '06', '25.1': '08000000', '3': '00000000', '26': '00000002' })
+  })
+})
+
+describe('where the kernel refuses', () => {
+  test('the conntrack program is asked instead, and both reasons are told', async () => {
+    const { state, open } = kernel([ending(control.error, EPERM)])
+    const told: object[] = []
+    const table = await chooseTable({
+      run: () => Promise.resolve({ code: 1, stdout: '', stderr: 'you need to be root' }),
+      turn: () => Promise.resolve(),
+      log: { ...silent, warn: (fields) => void told.push(fields) },
+      load: () => Promise.resolve({ open, subscribe: () => assert.fail() }),
+    })
+    assert.equal(table, undefined)
+    assert.deepEqual(told, [{ reason: 'connection tracking: EPERM', conntrack: 'you need to be root' }])
+    assert.equal(state.closed, 1)
   })
 })
 

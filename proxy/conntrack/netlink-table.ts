@@ -12,17 +12,23 @@ import { countRequest, deleteRequest, dumpRequest, flowReader, readCount, type S
 
 const deletionsAtOnce = 500
 
-export function netlinkTable(open: Netlink['open']): FlowTable {
+/** @param mostStale how many are remembered before they are deleted; when there are more, the table is looked through again */
+export function netlinkTable(open: Netlink['open'], mostStale = 50_000): FlowTable {
   return {
     name: 'netlink',
     count: () => onSocket(open, async (socket) => counted(socket)),
     sweep: (query, isStale) =>
       onSocket(open, async (socket) => {
-        const stale: Buffer[] = []
-        const seen = await shown(socket, query, (flow) => {
-          if (isStale(flow)) stale.push(flow.handle)
-        })
-        return { seen, removed: await deleted(socket, query, stale) }
+        let removed = 0
+        for (;;) {
+          const stale: Buffer[] = []
+          const seen = await shown(socket, query, (flow) => {
+            if (stale.length < mostStale && isStale(flow)) stale.push(flow.handle)
+          })
+          const gone = await deleted(socket, query, stale)
+          removed += gone
+          if (stale.length < mostStale || gone === 0) return { seen, removed }
+        }
       }),
   }
 }
