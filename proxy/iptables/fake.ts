@@ -15,6 +15,8 @@ export interface FakeIptables extends Iptables {
   failure: string | undefined
   /** A restore waits for it. */
   gate: Promise<void>
+  /** A listing is taken and then waits for it. */
+  listingGate: Promise<void>
   /** Texts restored, by table how many lines. */
   readonly restored: string[]
   /** How a rule is printed. */
@@ -35,9 +37,14 @@ export function fakeIptables(family: Family): FakeIptables {
     tables,
     failure: undefined,
     gate: Promise.resolve(),
+    listingGate: Promise.resolve(),
     restored: [],
     print: (rule) => rule,
-    save: () => Promise.resolve([...tables].map(([name, chains]) => printed(name, chains, fake.print)).join('')),
+    async save() {
+      const text = [...tables].map(([name, chains]) => printed(name, chains, fake.print)).join('')
+      await fake.listingGate
+      return text
+    },
     async restore(text) {
       await fake.gate
       const { failure } = fake

@@ -97,3 +97,21 @@ test('every endpoint is as likely as every other, however many there are', () =>
     )
   }
 })
+
+test('an address that becomes a ClusterIP, and stops being one, changes what its frontends do', () => {
+  const front = '10.96.0.1 . tcp . 80'
+  const before = new Map([
+    [`ip frontends ${front}`, ''],
+    [`ip svc ${front}`, 'goto n1'],
+    [`ip ep ${front} . 0`, '10.244.0.1 . 80'],
+  ])
+  const after = new Map([...before, ['ip cluster-ips 10.96.0.1', '']])
+  const rules = familyRules('ip', options, before)
+  for (const [from, to] of [
+    [before, after],
+    [after, before],
+  ] as const) {
+    rules.follow(difference(from, to))
+    assert.ok(sameChains(rules.chains, familyRules('ip', options, to).chains))
+  }
+})

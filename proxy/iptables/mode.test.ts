@@ -98,6 +98,15 @@ describe('the mode iptables on a machine', () => {
     assert.equal(await alone.detect(same), undefined)
   })
 
+  test('where both names mean the same programs, they are asked once', async () => {
+    const { mode, calls } = setup({ versions: { 'iptables-legacy': legacy, iptables: legacy } })
+    await mode.remove()
+    assert.deepEqual(
+      calls.filter((call) => call.endsWith('-save')),
+      ['iptables-legacy-save', 'ip6tables-legacy-save'],
+    )
+  })
+
   test('without ip6tables IPv4 works, and it is told', async () => {
     const { mode, options, told } = setup({ versions: { iptables: legacy }, missing: ['ip6tables'] })
     await mode.open(options)

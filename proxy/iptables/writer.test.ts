@@ -125,6 +125,32 @@ describe('writing by iptables', () => {
     assert.equal(heard, before)
   })
 
+  test('what was listed before a write of ours says nothing about it', async () => {
+    const { clock, writer, four } = setup()
+    await writer.replace(elements(1, 5))
+    let heard = 0
+    const stop = writer.watch?.(() => heard++)
+    const listed = Promise.withResolvers<void>()
+    four.listingGate = listed.promise
+    await clock.advance(1000)
+    await writer.apply(difference(elements(1, 5), elements(1, 6)))
+    four.listingGate = Promise.resolve()
+    listed.resolve()
+    await clock.advance(2000)
+    assert.equal(heard, 0)
+    stop?.()
+  })
+
+  test('rules of ours that somebody puts back as they were before are not right', async () => {
+    const { writer, four } = setup()
+    await writer.replace(elements(1, 5))
+    assert.equal(await writer.intact(), true)
+    const before = new Map([...four.tables].map(([table, chains]) => [table, new Map(chains)]))
+    await writer.apply(difference(elements(1, 5), elements(1, 6)))
+    for (const [table, chains] of before) four.tables.set(table, chains)
+    assert.equal(await writer.intact(), false)
+  })
+
   test('an iptables that prints rules in another way works, and says what is lost', async () => {
     const { writer, four, six, warnings, tamper } = setup()
     for (const kernel of [four, six]) kernel.print = (rule) => rule.replace(/^-p tcp -m comment/, '-m comment')
