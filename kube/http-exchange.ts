@@ -32,6 +32,14 @@ export interface Transport {
   close(): void
 }
 
+/**
+ * A server that cannot be reached is asked anew instead of being waited for: the kernel repeats its own attempt after 1, 2, 4, 8, 16 and 32 s,
+ * and whoever has waited for a minute hears of a server that is back half a minute late.
+ */
+const connectWithinMs = 3000
+/** Of TCP: a peer that does not answer for ten seconds more (Node asks every second then) is gone. Silence is normal on a watch. */
+const askAfterMs = 5000
+
 /** Keep-alive connections to one API server. `close` destroys those that are open. */
 export function createTransport(connection: Connection, clock: Clock): Transport {
   const secure = connection.server.protocol === 'https:'
@@ -81,10 +89,12 @@ function exchange(
     const silence = () => new ConnectionError(`${where}: nothing received for ${idleMs / 1000} s`)
     let cancelIdle = clock.after(idleMs, () => outgoing.destroy(silence()))
     let cause: unknown
+    let cancelConnect = () => {}
     const abort = () => outgoing.destroy()
     signal?.addEventListener('abort', abort, { once: true })
     const release = () => {
       cancelIdle()
+      cancelConnect()
       signal?.removeEventListener('abort', abort)
     }
     const failure = (error: unknown): unknown => {
@@ -103,6 +113,14 @@ function exchange(
     outgoing.on('error', (error) => {
       release()
       reject(failure(error))
+    })
+    outgoing.once('socket', (socket) => {
+      if (!socket.connecting) return
+      socket.setKeepAlive(true, askAfterMs)
+      cancelConnect = clock.after(connectWithinMs, () => {
+        outgoing.destroy(new ConnectionError(`${where}: no connection within ${connectWithinMs / 1000} s`))
+      })
+      socket.once('connect', () => cancelConnect())
     })
     outgoing.once('response', (response) => {
       alive()

@@ -9,6 +9,7 @@ import { startInformer } from '../kube/informer.ts'
 import type { Log } from '../kube/log.ts'
 import { endpointSlices, nodes, services } from '../kube/resources.ts'
 import { adoptedHealthChecks } from './adopted-health-checks.ts'
+import { apiBackoff } from './api-backoff.ts'
 import { capacityWatch } from './capacity.ts'
 import type { ProxyConfig } from './config.ts'
 import { configDocument } from './config-document.ts'
@@ -64,7 +65,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const recorder = createEventRecorder({ client, component: 'roadstead-proxy', host: nodeName, clock, random, log })
 
   const common = createCommon()
-  const informing = { client, clock, random, log }
+  const informing = { client, clock, random, log, tuning: { backoff: apiBackoff } }
   const serviceInformer = startInformer({
     ...informing,
     type: services,
