@@ -7,7 +7,8 @@ export function keyOf(object: KubeObject): string {
 }
 
 export function keyFor({ namespace, name }: ObjectName): string {
-  return namespace ? `${namespace}/${name}` : name
+  // Joined, not concatenated: V8 keeps the pieces of a concatenation as long as the whole, and keys stay.
+  return namespace ? [namespace, name].join('/') : name
 }
 
 export function nameFromKey(key: string): ObjectName {

@@ -77,7 +77,8 @@ export interface ElementParts {
 }
 
 export function elementId(family: Family, map: MapName, key: string): ElementId {
-  return `${family} ${map} ${key}`
+  // Joined, not concatenated: V8 keeps the pieces of a concatenation as long as the whole, and these stay.
+  return [family, map, key].join(' ')
 }
 
 export function partsOf(id: ElementId): ElementParts {

@@ -55,7 +55,8 @@ export function portEndpoints(
       const ready = conditions?.ready ?? true
       const endpoint: ServiceEndpoint = {
         ip: address.text,
-        target: `${address.text} . ${match.port}`,
+        // Kept for long: see elementId.
+        target: [address.text, match.port].join(' . '),
         ready,
         serving: conditions?.serving ?? ready,
         terminating: conditions?.terminating ?? false,

@@ -53,7 +53,8 @@ export function frontends(service: Service, port: ServicePort, answering: Answer
       kind,
       family,
       address: text,
-      key: `${text} . ${(port.protocol ?? 'TCP').toLowerCase()} . ${number}`,
+      // Kept for long: see elementId.
+      key: [text, (port.protocol ?? 'TCP').toLowerCase(), number].join(' . '),
     }))
   const hasNodePort = service.spec.type === 'NodePort' || service.spec.type === 'LoadBalancer'
   const all = [

@@ -79,7 +79,7 @@ export function nodeRules({ pods, serviceCidrs }: NodeFacts): Claims {
 
 /** Name of a pool of `pools`. */
 export function poolName(family: Family, port: { name: string; protocol: string }, scope: 'cluster' | 'local'): string {
-  return `${family} ${scope} ${port.protocol} ${port.name}`
+  return [family, scope, port.protocol, port.name].join(' ')
 }
 
 export function serviceRules(input: RulesInput): ServiceRules {
@@ -95,7 +95,7 @@ export function serviceRules(input: RulesInput): ServiceRules {
   }
 
   const [primary] = clusterIps(service)
-  for (const { family, text } of clusterIps(service)) claim(`cluster-ip ${text}`, family, 'cluster-ips', text)
+  for (const { family, text } of clusterIps(service)) claim(['cluster-ip', text].join(' '), family, 'cluster-ips', text)
   if (primary !== undefined) {
     for (const port of input.healthPorts) {
       claim(`health-port ${port}`, primary.family, 'health-ports', `${port}`, primary.text)

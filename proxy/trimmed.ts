@@ -1,14 +1,15 @@
 /** What the informers keep of each object: the fields the proxy reads. Everything else would only cost memory. Pure. */
-import type { Endpoint, EndpointSlice, Node, ObjectMeta, Service, ServicePort } from '../kube/objects.ts'
+import type { EndpointSlice, Node, ObjectMeta, Service, ServicePort } from '../kube/objects.ts'
 import { policyCondition } from './flip.ts'
 
 const serviceNameLabel = 'kubernetes.io/service-name'
+const proxyLabels = ['service.kubernetes.io/service-proxy-name', 'service.kubernetes.io/headless'] as const
 const zoneLabel = 'topology.kubernetes.io/zone'
 
 /** `namespace/name` of the Service a slice belongs to; undefined when it belongs to none. */
 export function serviceKeyOf(slice: EndpointSlice): string | undefined {
   const name = slice.metadata.labels?.[serviceNameLabel]
-  return name ? `${slice.metadata.namespace ?? ''}/${name}` : undefined
+  return name ? [slice.metadata.namespace ?? '', name].join('/') : undefined
 }
 
 /** @param common of all objects of an informer */
@@ -48,14 +49,20 @@ export function trimSlice(
   common: Common = createCommon(),
 ): EndpointSlice {
   return {
-    metadata: trimMeta(metadata, common),
+    metadata: trimSliceMeta(metadata, common),
     addressType: common.text(addressType),
     endpoints: (endpoints ?? []).map(({ addresses, conditions, nodeName, hints }) => {
-      const trimmed = { addresses: addresses.slice(0, 1) } as Endpoint
-      if (conditions) trimmed.conditions = common.value(conditions)
-      if (nodeName !== undefined) trimmed.nodeName = common.text(nodeName)
-      if (hints) trimmed.hints = common.value(hints)
-      return trimmed
+      const kept = addresses.slice(0, 1)
+      // As a literal it takes two thirds of what it takes when it grows field by field.
+      if (conditions && nodeName !== undefined && !hints) {
+        return { addresses: kept, conditions: common.value(conditions), nodeName: common.text(nodeName) }
+      }
+      return defined({
+        addresses: kept,
+        conditions: conditions && common.value(conditions),
+        nodeName: common.text(nodeName),
+        hints: hints && common.value(hints),
+      })
     }),
     ...(ports && {
       ports: common.value(ports.map(({ name, protocol, port }) => defined({ name, protocol, port }))),
@@ -65,14 +72,24 @@ export function trimSlice(
 
 function trimMeta(metadata: ObjectMeta, common: Common): ObjectMeta {
   const { name, namespace, uid, resourceVersion, creationTimestamp, deletionTimestamp, labels } = metadata
-  // One shape for all: an object that grows field by field takes half as much again.
   const trimmed = { name, namespace: common.text(namespace), uid, resourceVersion, creationTimestamp } as ObjectMeta
   if (deletionTimestamp !== undefined) trimmed.deletionTimestamp = deletionTimestamp
-  for (const label in labels) {
-    const value = labels[label]
-    if (isKept(label) && value !== undefined) (trimmed.labels ??= {})[label] = value
+  for (const label of proxyLabels) {
+    const value = labels?.[label]
+    if (value !== undefined) (trimmed.labels ??= {})[label] = value
   }
   return trimmed
+}
+
+function trimSliceMeta({ name, namespace, uid, resourceVersion, labels }: ObjectMeta, common: Common): ObjectMeta {
+  const service = labels?.[serviceNameLabel]
+  return {
+    name,
+    namespace: common.text(namespace),
+    uid,
+    resourceVersion,
+    labels: service === undefined ? {} : { 'kubernetes.io/service-name': service },
+  } as ObjectMeta
 }
 
 function servicePort({ name, protocol, port, nodePort }: ServicePort): ServicePort {
@@ -124,14 +141,6 @@ export function trimNode(node: Node): Node {
     ...((taints || podCIDRs.length > 0) && { spec: defined({ taints, podCIDRs }) }),
     ...(node.status?.addresses && { status: { addresses: node.status.addresses } }),
   }
-}
-
-function isKept(label: string): boolean {
-  return (
-    label === serviceNameLabel ||
-    label === 'service.kubernetes.io/service-proxy-name' ||
-    label === 'service.kubernetes.io/headless'
-  )
 }
 
 type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> }
