@@ -97,6 +97,15 @@ describeEachMode('clients that keep sending', (mode, test) => {
     await allHear(all, /ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|nobody/, since)
     await sleep(300)
     for (const sender of all) assert.notEqual(sender.now(), 'a')
+    const { body = '' } = (await world.onNode['node-1']?.http('http://127.0.0.1:10249/metrics')) ?? {}
+    for (const family of ['IPv4', 'IPv6']) {
+      const deleted = new RegExp(
+        `^kubeproxy_conntrack_reconciler_deleted_entries_total{ip_family="${family}"} (\\d+)`,
+        'm',
+      )
+      // Four clients, each moved, refused and cut off.
+      assert.ok(Number(deleted.exec(body)?.[1]) >= 12, body)
+    }
     await stopAll()
   })
 
