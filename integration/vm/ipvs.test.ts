@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { requires } from '../../scripts/requires.ts'
 import { testInMachine } from './testing.ts'
 
-const behaviours = ['cluster-ip', 'external', 'policy', 'affinity']
+const behaviours = ['cluster-ip', 'external', 'policy', 'affinity', 'ipvs']
 
 test('mode ipvs in a kernel that has it', { skip: requires('root', 'linux', 'qemu', 'nft', 'ip', 'ipvsadm') }, (t) =>
   testInMachine(t, {
