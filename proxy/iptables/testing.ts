@@ -1,6 +1,7 @@
 /** For tests: sets of elements as rules.ts makes them, of a few words each, and random ones. */
 import type { Family } from '../addresses.ts'
 import { type ElementId, elementId, type MapName } from '../elements.ts'
+import { fingerprint } from '../fingerprint.ts'
 import type { SkeletonOptions } from '../nftables/skeleton.ts'
 
 export const options: SkeletonOptions = {
@@ -85,9 +86,12 @@ export function elementsOf(family: Family, spec: NodeSpec): Map<ElementId, strin
       aim('svc-local', 'ep-local', 'l', here)
     } else if (front.kind !== 'cluster-ip') put('masq', key)
     if (front.seconds !== undefined) {
-      const session = `${(front.at + 1).toString(16)}:${front.port.toString(16)}`
+      // One session where the endpoints are the same, and only there.
+      const isInternal = front.kind === 'cluster-ip'
+      const hash = fingerprint(JSON.stringify([front.endpoints, front.policy, isInternal, front.seconds]))
+      const session = `${hash.slice(0, 4)}:${hash.slice(4, 8)}`
       put('session', key, session)
-      if (!elements.has(elementId(family, 'learn', session))) put('learn', session, `goto t${front.seconds}`)
+      put('learn', session, `goto t${front.seconds}`)
     }
   }
   return elements
