@@ -1,7 +1,7 @@
 /**
  * Packets that Node and this kernel have no sockets for, through raw sockets: SCTP's first two (INIT, INIT ACK), a TCP segment out of nowhere,
  * an ICMP echo. One process in one network namespace: `raw-main.ts sctp-answer PORT NAME`, `sctp-ask HOST PORT FROM-PORT`,
- * `tcp-segment HOST PORT FROM-PORT`, `ping HOST`. Prints one line for what came back.
+ * `tcp-segment PEER PEER-PORT OWN-PORT OWN-ADDRESS`, `ping HOST`. Prints one line for what came back.
  */
 import { isIPv6 } from 'node:net'
 import koffi from 'koffi'
@@ -128,21 +128,31 @@ function sctpAsk(host: string, port: number, from: number): string {
   }
 }
 
-/** ACK, far outside of any window, with one byte. */
-function tcpSegment(host: string, port: number, from: number): string {
-  const v6 = isIPv6(host)
-  const packet = Buffer.alloc(21)
-  packet.writeUInt16BE(from, 0)
-  packet.writeUInt16BE(port, 2)
-  packet.writeUInt32BE(0x8000_0000 + Math.floor(Math.random() * 0x1000_0000), 4)
-  packet.writeUInt32BE(1, 8)
-  packet.writeUInt8(5 << 4, 12)
-  packet.writeUInt8(0x18, 13)
-  packet.writeUInt16BE(512, 14)
-  const own = args[3] ?? ''
-  if (!v6) packet.writeUInt16BE(checksum(pseudoHeader(own, host, packet.length), packet), 16)
-  send(open(v6, 'tcp', 100), packet, host)
-  return 'sent'
+/**
+ * Waits for the next data that the peer sends to our port and answers it with a segment of one byte that is far outside of the window, but
+ * acknowledges just that data: a reset that it provokes fits the connection.
+ */
+function tcpSegment(peer: string, peerPort: number, ownPort: number, own: string): void {
+  const v6 = isIPv6(peer)
+  const fd = open(v6, 'tcp', 3000)
+  process.stdout.write('ready\n')
+  for (;;) {
+    const found = receive(fd, v6)
+    if (found === undefined) throw new Error('the peer sent nothing')
+    const data = found.packet
+    const bytes = data.length - ((data[12] ?? 0) >> 4) * 4
+    if (data.readUInt16BE(0) !== peerPort || data.readUInt16BE(2) !== ownPort || bytes <= 0) continue
+    const packet = Buffer.alloc(21)
+    packet.writeUInt16BE(ownPort, 0)
+    packet.writeUInt16BE(peerPort, 2)
+    packet.writeUInt32BE((data.readUInt32BE(8) + 0x4000_0000) >>> 0, 4)
+    packet.writeUInt32BE((data.readUInt32BE(4) + bytes) >>> 0, 8)
+    packet.writeUInt8(5 << 4, 12)
+    packet.writeUInt8(0x18, 13)
+    packet.writeUInt16BE(512, 14)
+    if (!v6) packet.writeUInt16BE(checksum(pseudoHeader(own, peer, packet.length), packet), 16)
+    return send(fd, packet, peer)
+  }
 }
 
 function pseudoHeader(source: string, destination: string, length: number): Buffer {
@@ -173,8 +183,8 @@ function ping(host: string): string {
   }
 }
 
-const [first = '', second = '', third = ''] = args
+const [first = '', second = '', third = '', fourth = ''] = args
 if (task === 'sctp-answer') sctpAnswer(Number(first), second)
 else if (task === 'sctp-ask') process.stdout.write(`${sctpAsk(first, Number(second), Number(third))}\n`)
-else if (task === 'tcp-segment') process.stdout.write(`${tcpSegment(first, Number(second), Number(third))}\n`)
+else if (task === 'tcp-segment') tcpSegment(first, Number(second), Number(third), fourth)
 else if (task === 'ping') process.stdout.write(`${ping(first)}\n`)

@@ -63,6 +63,8 @@ export interface World {
     name: string,
     states: readonly (PodInWorld | EndpointState)[],
     ports?: readonly ServicePort[],
+    /** Where the Pods listen. */
+    listening?: number,
   ): Promise<void>
   /** Sends a load balancer address to a node, as a passthrough load balancer does. */
   routeAddress(address: string, node: string): Promise<void>
@@ -214,7 +216,7 @@ export async function startWorld(name: string): Promise<World> {
     async remove(service) {
       await client.remove(services, at(service))
     },
-    async endpoints(service, states, ports = [{ port: 80 }]) {
+    async endpoints(service, states, ports = [{ port: 80 }], listening = targetPort) {
       for (const [suffix, addressType] of [
         ['4', 'IPv4'],
         ['6', 'IPv6'],
@@ -231,7 +233,7 @@ export async function startWorld(name: string): Promise<World> {
           ports: ports.map((port) => ({
             name: port.name ?? '',
             protocol: port.protocol ?? 'TCP',
-            port: targetPort,
+            port: listening,
           })),
           endpoints: states.map((state) => {
             const { pod, conditions } = 'pod' in state ? state : { pod: state, conditions: { ready: true } }

@@ -23,6 +23,12 @@ export const tables: readonly Table[] = ['nat', 'filter']
 /** Every chain of ours begins so. */
 export const prefix = 'ROADSTEAD'
 
+/**
+ * What conntrack does not know is not translated back, and the client answers it with a reset that would end the connection it belongs to
+ * (kubernetes#74839). Other invalid packets are let through: where routes are asymmetric they are somebody's data (kubernetes#117924).
+ */
+const invalidResets = '-p tcp -m conntrack --ctstate INVALID -m tcp --tcp-flags RST RST -j DROP'
+
 export type TreeName = 'firewall' | 'external' | 'internal' | 'answers'
 
 /** Trees of chains (dispatch.ts): the table they are in, the chain they start at. */
@@ -98,13 +104,12 @@ export function nodeChains(wishes: Wishes, options: SkeletonOptions): Record<Tab
         `${prefix}-FORWARD`,
         [
           `-m conntrack --ctstate NEW -j ${prefix}-UNTRANSLATED`,
-          // What conntrack does not know is not translated back, and the client would answer it with a reset (kubernetes#74839).
-          '-m conntrack --ctstate INVALID -j DROP',
+          invalidResets,
           `-m mark --mark ${bit}/${bit} -j ACCEPT`,
           '-m conntrack --ctstate RELATED,ESTABLISHED -m conntrack --ctstate DNAT -j ACCEPT',
         ],
       ],
-      [`${prefix}-OUTPUT`, [`-m conntrack --ctstate NEW -j ${prefix}-UNTRANSLATED`]],
+      [`${prefix}-OUTPUT`, [`-m conntrack --ctstate NEW -j ${prefix}-UNTRANSLATED`, invalidResets]],
       [
         `${prefix}-UNTRANSLATED`,
         [

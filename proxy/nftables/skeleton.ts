@@ -4,7 +4,7 @@
  * that chain is somebody else's or of another release, and is swapped as a whole. Rules are written so that they load again from their
  * own listing.
  *
- * A packet's way: `checks` (source ranges, no endpoint) before DNAT; `services` marks what must be masqueraded and picks an endpoint:
+ * A packet's way: `checks` (source ranges, no endpoint) or `invalid` before DNAT; `services` marks what must be masqueraded and picks an endpoint:
  * the one this client has (`recall`), else by the frontend's verdict; `translated` afterwards remembers the choice, and refuses what
  * should have been translated; `unknown` refuses what was sent to a ClusterIP and belongs to no Service, where it would leave the node.
  */
@@ -127,6 +127,8 @@ function affinityMapTexts(family: Family): string[] {
   )
 }
 
+const byState = 'ct state vmap { new : jump checks, invalid : jump invalid }'
+
 /** Undefined where nobody is known to be local. */
 function notLocal(address: string, match: LocalMatch): string | undefined {
   switch (match.by) {
@@ -177,6 +179,10 @@ function body(
     // A reset ends a TCP connection attempt at once; ICMP errors are rate limited by the kernel.
     chain('reject-it', 'meta l4proto tcp reject with tcp reset', 'reject'),
     chain('checks', `${frontend} @fw-vips ${frontend} . ${address} saddr != @fw-allow drop`, `${frontend} vmap @no-ep`),
+    // An endpoint's packet that conntrack calls invalid is not translated back. Its client knows no such connection and answers with a reset,
+    // which would end the endpoint's side of the real one (kubernetes#74839). Other invalid packets are let through: where routes are
+    // asymmetric they are somebody's data (kubernetes#117924).
+    chain('invalid', 'tcp flags & rst == rst drop'),
     chain('recall', ...recall(family)),
     chain(
       'services',
@@ -205,8 +211,8 @@ function body(
       `meta l4proto { tcp, udp, sctp } ${address} daddr @cluster-ips goto reject-it`,
       `meta l4proto { tcp, udp, sctp } ${address} daddr @service-cidrs goto reject-it`,
     ),
-    chain('before-in', 'type filter hook prerouting priority -110; policy accept;', 'ct state new jump checks'),
-    chain('before-out', 'type filter hook output priority -110; policy accept;', 'ct state new jump checks'),
+    chain('before-in', 'type filter hook prerouting priority -110; policy accept;', byState),
+    chain('before-out', 'type filter hook output priority -110; policy accept;', byState),
     chain('nat-in', 'type nat hook prerouting priority dstnat; policy accept;', 'jump services'),
     chain('nat-out', 'type nat hook output priority -100; policy accept;', 'jump services'),
     chain('after-in', 'type filter hook prerouting priority -90; policy accept;', 'ct state new jump translated'),
