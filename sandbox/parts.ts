@@ -94,6 +94,8 @@ export function proxyPart({ roadstead, nodeKubeconfig }: PartsContext, place: No
       `--kubeconfig=${nodeKubeconfig}`,
       `--hostname-override=${place.name}`,
       `--cluster-cidr=${Object.values(clusterCidrs).join(',')}`,
+      // A node's proxy is the last to be killed for memory; a guest on somebody's machine is not.
+      '--oom-score-adj=0',
     ],
     namespace: place.namespace,
   }

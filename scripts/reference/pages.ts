@@ -5,6 +5,7 @@ import { chartFiles } from './chart.ts'
 import { commandsPage } from './commands.ts'
 import { customResourcesPage } from './custom-resources.ts'
 import { metricsPage } from './metrics.ts'
+import { proxySettingsPage } from './proxy-settings.ts'
 import { servicesPage } from './services.ts'
 
 const generatedNote = '<!-- Written by `npm run docs` from the code. Do not edit. -->\n'
@@ -15,6 +16,7 @@ export async function referencePages(): Promise<Map<string, string>> {
     ['docs/reference/commands.md', await commandsPage()],
     ['docs/reference/custom-resources.md', await customResourcesPage()],
     ['docs/reference/metrics.md', await metricsPage()],
+    ['docs/reference/proxy-settings.md', proxySettingsPage()],
     ['docs/reference/services.md', await servicesPage()],
   ]
   return new Map([
