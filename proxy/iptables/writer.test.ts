@@ -19,9 +19,13 @@ const web: FrontendSpec = {
   sources: [1],
 }
 
-/** Both families of one Service with these endpoints. */
+/** Both families of a Service with these endpoints, beside one with session affinity. */
 function elements(...endpoints: number[]): ElementSet {
-  const spec = { frontends: [{ ...web, endpoints }], pods: 1, serviceCidrs: 1, hairpin: [1], healthPorts: [30_100] }
+  const frontends = [
+    { ...web, endpoints, seconds: undefined },
+    { ...web, at: 2 },
+  ]
+  const spec = { frontends, pods: 1, serviceCidrs: 1, hairpin: [1], healthPorts: [30_100] }
   return new Map([...elementsOf('ip', spec), ...elementsOf('ip6', spec)])
 }
 
