@@ -44,7 +44,7 @@ export interface FlowTable {
   count(): Promise<number>
   /**
    * Removes the flows that match the query and of which `isStale` says so; the query alone is only a hint, what is shown can be more.
-   * Never holds the event loop for long, however large the table is. When it fails, some flows may be gone.
+   * A flow is good during that call only. Never holds the event loop for long, however large the table is. When it fails, some flows may be gone.
    */
   sweep(query: FlowQuery, isStale: (flow: Flow) => boolean): Promise<Swept>
 }

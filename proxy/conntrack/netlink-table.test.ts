@@ -99,7 +99,7 @@ describe('a sweep', () => {
     const { table } = kernel([Buffer.concat([shown(1, 2), shown(2, undefined, 0b1000)]), end])
     const flows: Flow[] = []
     const swept = await table.sweep(udp, (flow) => {
-      flows.push(flow)
+      flows.push({ ...flow })
       return false
     })
     assert.deepEqual(swept, { seen: 2, removed: 0 })

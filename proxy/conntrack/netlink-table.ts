@@ -5,10 +5,11 @@
  */
 import { constants } from 'node:os'
 import { exchange, refusalIn } from '../netlink/exchange.ts'
-import { readMessages } from '../netlink/messages.ts'
+import { control, readMessages, walkMessages } from '../netlink/messages.ts'
 import { type Netlink, NetlinkFailure, type RequestSocket } from '../netlink/socket.ts'
 import { FlowFailure, type FlowQuery, type FlowTable } from './flow.ts'
-import { countRequest, deleteRequest, dumpRequest, flowReader, readCount, type ShownFlow } from './flow-messages.ts'
+import { countRequest, deleteRequest, dumpRequest, readCount } from './flow-messages.ts'
+import { flowReader, type ShownFlow } from './flow-reader.ts'
 
 const deletionsAtOnce = 500
 
@@ -23,7 +24,7 @@ export function netlinkTable(open: Netlink['open'], mostStale = 50_000): FlowTab
         for (;;) {
           const stale: Buffer[] = []
           const seen = await shown(socket, query, (flow) => {
-            if (stale.length < mostStale && isStale(flow)) stale.push(flow.handle)
+            if (stale.length < mostStale && isStale(flow)) stale.push(flow.handle())
           })
           const gone = await deleted(socket, query, stale)
           removed += gone
@@ -63,21 +64,26 @@ async function shown(socket: RequestSocket, query: FlowQuery, visit: (flow: Show
   while (!end.reached) {
     const part = await socket.receiveInThread()
     if (part === undefined) throw new NetlinkFailure('flows: the dump has no end', constants.errno.ENODATA)
-    readMessages(
-      part,
-      (message) => {
-        const flow = read(message)
-        if (flow === undefined) return
-        seen++
-        visit(flow)
-      },
-      ({ acknowledgement }) => {
-        end.reached = true
-        if (acknowledgement && acknowledgement.errno !== 0) throw new NetlinkFailure('flows', acknowledgement.errno)
-      },
-    )
+    read(part, (flow) => {
+      seen++
+      visit(flow)
+    })
+    walkMessages(part, (type) => {
+      if (type === control.done || type === control.error) end.reached = true
+    })
+    if (end.reached) throwRefusal(part)
   }
   return seen
+}
+
+function throwRefusal(part: Buffer): void {
+  readMessages(
+    part,
+    () => {},
+    ({ acknowledgement }) => {
+      if (acknowledgement && acknowledgement.errno !== 0) throw new NetlinkFailure('flows', acknowledgement.errno)
+    },
+  )
 }
 
 async function deleted(socket: RequestSocket, { family }: FlowQuery, handles: readonly Buffer[]): Promise<number> {

@@ -74,7 +74,7 @@ function protocolOf(frontend: string): string {
 }
 
 /** Each query costs the kernel a walk through its table (20 ms for the usual 262,144 buckets), which is as much as reading so many flows. */
-const flowsPerWalk = 5000
+const flowsPerWalk = 10_000
 const mostLookups = 8
 
 /**

@@ -20,7 +20,8 @@ export const flag = {
 /** Types that every netlink protocol has, and the two that frame a batch. */
 export const control = { error: 2, done: 3, batchBegin: 0x10, batchEnd: 0x11 } as const
 
-const headerBytes = 20
+/** Of a message of netfilter: its own header and nfgenmsg. */
+export const headerBytes = 20
 const nested = 0x8000
 const typeMask = 0x3fff
 
@@ -151,11 +152,9 @@ export function readMessages(
   onMessage: (message: Message) => void,
   onControl: (control: { type: number; flags: number; acknowledgement: Acknowledgement | undefined }) => void,
 ): void {
-  for (let at = 0; at + 16 <= datagram.length; ) {
-    const size = datagram.readUInt32LE(at)
-    if (size < 16 || at + size > datagram.length) return
-    const type = datagram.readUInt16LE(at + 4)
+  walkMessages(datagram, (type, at, end) => {
     const flags = datagram.readUInt16LE(at + 6)
+    const size = end - at
     if (type === control.error || type === control.done) {
       const acknowledgement = type === control.error || size > 16 ? readAcknowledgement(datagram, at, size) : undefined
       onControl({ type, flags, acknowledgement })
@@ -166,9 +165,18 @@ export function readMessages(
         sequence: datagram.readUInt32LE(at + 8),
         portId: datagram.readUInt32LE(at + 12),
         family: datagram.readUInt8(at + 16),
-        body: datagram.subarray(at + headerBytes, at + size),
+        body: datagram.subarray(at + headerBytes, end),
       })
     }
+  })
+}
+
+/** Calls `visit` with type and bounds of each message, header included: for dumps so large that an object for each message is too much. */
+export function walkMessages(datagram: Buffer, visit: (type: number, from: number, to: number) => void): void {
+  for (let at = 0; at + 16 <= datagram.length; ) {
+    const size = datagram.readUInt32LE(at)
+    if (size < 16 || at + size > datagram.length) return
+    visit(datagram.readUInt16LE(at + 4), at, at + size)
     at += (size + 3) & ~3
   }
 }
