@@ -124,3 +124,15 @@ describe("metrics have kube-proxy's names, labels and meaning", () => {
     assert.equal(await pending(), 1)
   })
 })
+
+test('rules are counted by table in mode iptables, and in no other', async () => {
+  const counts = [{ family: 'ip6', table: 'nat', present: 70, written: 3 }] as const
+  const labels = { table: 'nat', ...v6 }
+  const iptables = createMetrics('iptables')
+  iptables.rules(counts)
+  assert.equal(await sample(iptables, 'kubeproxy_sync_proxy_rules_iptables_total', labels), 70)
+  assert.equal(await sample(iptables, 'kubeproxy_sync_proxy_rules_iptables_last', labels), 3)
+  const nftables = createMetrics('nftables')
+  nftables.rules(counts)
+  assert.doesNotMatch(await nftables.text(), /iptables/)
+})

@@ -5,6 +5,7 @@
 import { type Family, families } from './addresses.ts'
 import type { ModeName } from './mode-names.ts'
 import { collectProcessMetrics, Counter, Gauge, Histogram, Registry } from './prometheus.ts'
+import type { RuleCount } from './writer.ts'
 
 /** What a change was of. */
 type Changed = 'service' | 'endpoint'
@@ -29,6 +30,7 @@ export interface ProxyMetrics {
   programmed(family: Family, seconds: number): void
   /** So many Service ports have policy Local and no endpoint here, but some elsewhere. */
   noLocalEndpoints(ports: Readonly<Record<'internal' | 'external', Readonly<Record<Family, number>>>>): void
+  rules(counts: readonly RuleCount[]): void
   probed(endpoint: 'healthz' | 'livez', code: number): void
   affinityForgotten(entries: number): void
   flowsReconciled(swept: { family: Family; removed: number; seconds: number }): void
@@ -96,6 +98,10 @@ export function createMetrics(mode: ModeName = 'nftables'): ProxyMetrics {
     'ip_family',
   )
   const failures = counter(failureNames[mode], 'Batches that were refused', 'ip_family')
+  const rules = mode === 'iptables' && {
+    present: gauge('kubeproxy_sync_proxy_rules_iptables_total', 'Rules of ours', 'table', 'ip_family'),
+    written: gauge('kubeproxy_sync_proxy_rules_iptables_last', 'Rules in the last batch', 'table', 'ip_family'),
+  }
   const flowSeconds = duration('conntrack_reconciler_sync_duration_seconds', 'Time to look for flows of endpoints gone')
   const flowsRemoved = counter(
     'kubeproxy_conntrack_reconciler_deleted_entries_total',
@@ -156,6 +162,13 @@ export function createMetrics(mode: ModeName = 'nftables'): ProxyMetrics {
         for (const family of families) {
           shortage.set({ traffic_policy: policy, ip_family: ipFamily[family] }, ports[policy][family])
         }
+      }
+    },
+    rules(counts) {
+      for (const { family, table, present, written } of rules ? counts : []) {
+        const labels = { table, ip_family: ipFamily[family] }
+        if (rules) rules.present.set(labels, present)
+        if (rules) rules.written.set(labels, written)
       }
     },
     probed: (endpoint, code) => probed[endpoint].inc({ code }),

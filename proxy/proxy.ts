@@ -160,6 +160,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
         metrics.synced(clock.now())
         metrics.wrote(batch)
         metrics.kernelTook(writer.kernelSeconds?.() ?? 0)
+        metrics.rules(writer.ruleCounts?.() ?? [])
         metrics.noLocalEndpoints(shortage.count())
         programming.wrote()
         if (batch.elements > 0) log.debug({ ...batch }, 'rules written')

@@ -13,6 +13,14 @@ export interface AffinityEntry {
   lifetime: string
 }
 
+export interface RuleCount {
+  family: Family
+  table: string
+  present: number
+  /** In the last batch that was written. */
+  written: number
+}
+
 /** All calls are made one after another. Each either happens completely or rejects with WriteError and changes nothing. */
 export interface RuleWriter {
   readonly name: string
@@ -28,6 +36,8 @@ export interface RuleWriter {
   forget(entries: readonly AffinityEntry[]): Promise<void>
   /** Deletes our tables; fine when there are none. */
   remove(): Promise<void>
+  /** Rules of ours by family and table; absent where Services are no rules. */
+  ruleCounts?(): readonly RuleCount[]
   /**
    * Calls back when somebody else may have changed our tables, and after notifications were lost; absent where the writer cannot know.
    * Returns what ends it.

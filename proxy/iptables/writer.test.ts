@@ -80,6 +80,19 @@ describe('writing by iptables', () => {
     assert.equal(await writer.intact(), true)
   })
 
+  test('how many rules there are, and were in the last batch, is known', async () => {
+    const { writer, four } = setup()
+    await writer.replace(elements(1, 5))
+    const lines = (table: string) =>
+      [...(four.tables.get(table) ?? [])].filter(([name]) => name.startsWith('ROADSTEAD')).flatMap(([, rules]) => rules)
+        .length
+    const of = (table: string) => writer.ruleCounts?.().find((count) => count.family === 'ip' && count.table === table)
+    assert.deepEqual(of('nat'), { family: 'ip', table: 'nat', present: lines('nat'), written: lines('nat') })
+    await writer.apply(difference(elements(1, 5), elements(1, 6)))
+    assert.equal(of('nat')?.present, lines('nat'))
+    assert.deepEqual([of('nat')?.written, of('filter')?.written], [3, 0])
+  })
+
   test('what others do to our chains and jumps is seen; what they do elsewhere is not', async () => {
     const { writer, four, tamper } = setup()
     await writer.replace(elements(1, 5))

@@ -10,8 +10,8 @@ import type { Family } from '../addresses.ts'
 import { isEmpty } from '../elements.ts'
 import type { SkeletonOptions } from '../nftables/skeleton.ts'
 import { type RuleWriter, WriteError } from '../writer.ts'
-import { prefix } from './chains.ts'
-import { type FamilyRules, familyRules, isNoChange } from './family-rules.ts'
+import { prefix, type Table, tables } from './chains.ts'
+import { type AllChains, type FamilyRules, familyRules, isNoChange } from './family-rules.ts'
 import type { Iptables } from './iptables.ts'
 import { recover } from './recover.ts'
 import { changeText, hasOurJumps, parseSaved, removeText, replaceText, sameChains } from './saved.ts'
@@ -34,6 +34,8 @@ interface Known {
   rules: FamilyRules
   /** Of our part of the listing when it was last found right; undefined since the last write. */
   digest: string | undefined
+  /** Rules in the last batch. */
+  written: Record<Table, number>
 }
 
 export function iptablesWriter({ programs, options, clock, log, removeTwins }: IptablesWriterOptions): RuleWriter {
@@ -83,7 +85,7 @@ export function iptablesWriter({ programs, options, clock, log, removeTwins }: I
       const saved = parseSaved(text)
       const recovered = hasOurJumps(saved) ? recover(program.family, saved.chains, options) : undefined
       if (recovered === undefined) return undefined
-      known.set(program.family, { rules: recovered.rules, digest: digestOf(text) })
+      known.set(program.family, { rules: recovered.rules, digest: digestOf(text), written: { nat: 0, filter: 0 } })
       for (const [id, value] of recovered.elements) elements.set(id, value)
     }
     return elements
@@ -97,7 +99,7 @@ export function iptablesWriter({ programs, options, clock, log, removeTwins }: I
         const saved = parseSaved(await program.save())
         const rules = familyRules(program.family, options, elements)
         await write(program, replaceText(rules.chains, saved))
-        known.set(program.family, { rules, digest: undefined })
+        known.set(program.family, { rules, digest: undefined, written: countsOf(rules.chains) })
         if (printsOtherwise || (await isRight(program))) continue
         printsOtherwise = true
         if (!(await isRight(program)))
@@ -113,6 +115,7 @@ export function iptablesWriter({ programs, options, clock, log, removeTwins }: I
         const family = known.get(program.family)
         if (family === undefined) throw new WriteError('our chains are gone')
         const difference = family.rules.follow(change)
+        family.written = countsOf(difference.set)
         if (!isNoChange(difference)) await write(program, changeText(difference))
       }
     },
@@ -127,6 +130,11 @@ export function iptablesWriter({ programs, options, clock, log, removeTwins }: I
       known.clear()
       for (const program of programs) await write(program, removeText(parseSaved(await program.save())))
     },
+    ruleCounts: () =>
+      [...known].flatMap(([family, { rules, written }]) => {
+        const present = countsOf(rules.chains)
+        return tables.map((table) => ({ family, table, present: present[table], written: written[table] }))
+      }),
     watch(onForeignChange) {
       let cancel = () => {}
       let ended = false
@@ -159,9 +167,14 @@ function digestOf(text: string): string {
   return hash.digest('base64')
 }
 
+function countsOf(chains: AllChains): Record<Table, number> {
+  const count = (table: Table) => [...chains[table].values()].reduce((sum, rules) => sum + rules.length, 0)
+  return { nat: count('nat'), filter: count('filter') }
+}
+
 /** The same chains with as many rules. */
-function sameShape(a: FamilyRules['chains'], b: FamilyRules['chains']): boolean {
-  return (['nat', 'filter'] as const).every(
+function sameShape(a: AllChains, b: AllChains): boolean {
+  return tables.every(
     (table) =>
       a[table].size === b[table].size &&
       [...a[table]].every(([name, rules]) => b[table].get(name)?.length === rules.length),
