@@ -9,17 +9,25 @@ import { cold } from './proxy/cold.ts'
 import { connect } from './proxy/connect.ts'
 import { load, pause } from './proxy/figures.ts'
 import { restart } from './proxy/restart.ts'
+import { roll } from './proxy/roll.ts'
 import { startBenchWorld } from './proxy/world.ts'
 import type { BenchOptions, BenchRow } from './row.ts'
 
+/** What runs on the two clusters of world.ts; a cold start comes first in any case. */
+const atScale = ['cold', 'change', 'burst', 'rss', 'connect', 'restart'] as const
 const counts = { small: 10, big: 10_000 }
 /** Until memory is what it will stay. */
 const settleMs = 15_000
 
-export async function bench({ only }: BenchOptions): Promise<BenchRow[]> {
-  const sections = ['cold', 'change', 'burst', 'rss', 'connect', 'restart'].filter(
-    (section) => only === undefined || only.includes(section),
-  )
+export async function bench({ only, full }: BenchOptions): Promise<BenchRow[]> {
+  const sections = [...atScale, 'roll'].filter((section) => only === undefined || only.includes(section))
+  const rows: BenchRow[] = []
+  if (sections.some((section) => section !== 'roll')) rows.push(...(await measureAtScale(sections)))
+  if (sections.includes('roll')) rows.push(...(await roll(full)))
+  return withBars(rows, sections)
+}
+
+async function measureAtScale(sections: readonly string[]): Promise<BenchRow[]> {
   const wanted = (section: string) => sections.includes(section)
   const rows: BenchRow[] = []
   const started = Date.now()
@@ -50,5 +58,5 @@ export async function bench({ only }: BenchOptions): Promise<BenchRow[]> {
   } finally {
     await world.close()
   }
-  return withBars(rows, sections)
+  return rows
 }

@@ -10,6 +10,7 @@ import { type Family, families } from './addresses.ts'
 import { chooseTable } from './conntrack/choose-table.ts'
 import type { GivenFile, ProxyConfig } from './config.ts'
 import { followFile } from './follow-file.ts'
+import { collectGarbageSoon } from './garbage.ts'
 import type { Mode } from './mode.ts'
 import { removeOthers } from './modes.ts'
 import { runProgram } from './program.ts'
@@ -48,6 +49,7 @@ export async function serve({ config, mode, modes, file, nodeName, io, log }: Se
   const proxy = await startProxy({ config, nodeName, client, writer, flowTable, clock, random: Math.random, log })
   const following = { clock, log, signal: io.signal }
   const changed = file === undefined ? new Promise<never>(() => {}) : followFile({ ...file, ...following })
+  let cancelCollection = () => {}
   try {
     await prepareNode(config, log)
     log.info({ node: nodeName, mode: mode.name, writer: writer.name, healthz: proxy.healthz?.address }, 'proxy started')
@@ -56,11 +58,13 @@ export async function serve({ config, mode, modes, file, nodeName, io, log }: Se
     if (first === 'ready') {
       log.info({ afterMs: Math.round(performance.now()) }, 'rules are in place')
       await removeOthers(modes, mode.name, log)
+      cancelCollection = collectGarbageSoon(clock, log)
     }
     const last = first === 'ready' ? await Promise.race([stopped, changed]) : first
     if (last === 'changed') log.info({}, 'the configuration file has changed: ending, to be started with it')
     return last === 'changed' ? 1 : 0
   } finally {
+    cancelCollection()
     await proxy.stop()
     client.close()
   }

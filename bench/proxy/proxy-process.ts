@@ -47,7 +47,7 @@ export function startProxyProcess(options: ProxyProcessOptions): ProxyProcess {
       `--hostname-override=${place.name}`,
       `--cluster-cidr=10.244.0.0/16,${endpointNetwork}`,
     ],
-    { env: { PATH: process.env['PATH'], HOME: '/nonexistent', NODE_COMPILE_CACHE: compileCache } },
+    { env: { ...imageEnv(), PATH: process.env['PATH'], HOME: '/nonexistent', NODE_COMPILE_CACHE: compileCache } },
   )
   children.push(child)
   let log = ''
@@ -82,4 +82,12 @@ export function startProxyProcess(options: ProxyProcessOptions): ProxyProcess {
     },
     log: () => log,
   }
+}
+
+/** What the image sets for the C library. */
+function imageEnv(): Record<string, string> {
+  const text = readFileSync(new URL('../../Containerfile', import.meta.url), 'utf8')
+  return Object.fromEntries(
+    [...text.matchAll(/\b(MALLOC_\w+)=(\S+)/g)].map(([, name = '', value = '']) => [name, value]),
+  )
 }
