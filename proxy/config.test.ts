@@ -27,7 +27,7 @@ describe('flags', () => {
     assert.equal(usual.skeleton.masqueradeBit, 14)
     assert.equal(usual.syncMs, 30_000)
     assert.equal(usual.graceMs, 60_000)
-    assert.equal(usual.nodePortAddresses, 'primary')
+    assert.deepEqual(usual.nodePortAddresses, { primary: true, ranges: [] })
     assert.deepEqual(usual.localhostNodePorts, [])
     assert.equal(usual.externalIps, false)
     assert.equal(usual.oomScoreAdj, -999)
@@ -86,22 +86,26 @@ describe('flags', () => {
   test('node ports: primary addresses, everywhere, networks, the loopback by name or by network', () => {
     const places = (text: string) => {
       const { nodePortAddresses, localhostNodePorts } = config(`--nodeport-addresses=${text}`)
-      const kernel = nodePortAddresses === 'primary' ? 'primary' : nodePortAddresses.map((range) => range.text).join()
+      const kernel = [
+        ...(nodePortAddresses.primary ? ['primary'] : []),
+        ...nodePortAddresses.ranges.map(({ text }) => text),
+      ].join()
       return [kernel, localhostNodePorts.join()]
     }
     assert.deepEqual(places('primary'), ['primary', ''])
     assert.deepEqual(places('primary,localhost'), ['primary', 'ip,ip6'])
     assert.deepEqual(places('all'), ['0.0.0.0/0,::/0', 'ip,ip6'])
     assert.deepEqual(places('10.0.0.0/8'), ['10.0.0.0/8', ''])
+    assert.deepEqual(places('10.0.0.0/8,primary'), ['primary,10.0.0.0/8', ''])
     assert.deepEqual(places('10.0.0.0/8,127.0.0.0/8')[1], 'ip')
     assert.deepEqual(places('::1/128')[1], 'ip6')
   })
 
   test('in mode iptables node ports are answered everywhere unless somebody says otherwise', () => {
     const iptables = config('--proxy-mode=iptables')
-    assert.notEqual(iptables.nodePortAddresses, 'primary')
+    assert.equal(iptables.nodePortAddresses.primary, false)
     assert.deepEqual(iptables.localhostNodePorts, ['ip', 'ip6'])
-    assert.equal(config('--proxy-mode=iptables', '--nodeport-addresses=primary').nodePortAddresses, 'primary')
+    assert.equal(config('--proxy-mode=iptables', '--nodeport-addresses=primary').nodePortAddresses.primary, true)
     assert.deepEqual(
       config('--proxy-mode=iptables', '--iptables-localhost-nodeports=false', '--nodeport-addresses=primary')
         .localhostNodePorts,
@@ -159,7 +163,6 @@ describe('flags', () => {
     [['--healthz-bind-address=:10256'], /not an address and port/],
     [['--healthz-bind-address=1.2.3.4:99999'], /not an address and port/],
     [['--nodeport-addresses=eth0'], /primary, localhost, all or a network/],
-    [['--nodeport-addresses=primary,10.0.0.0/8'], /primary cannot stand beside networks/],
     [['--kubeconfig='], /--kubeconfig: nothing is not a text/],
     [['--v=x'], /whole number/],
     [['--masquerade-all=yes'], /--masquerade-all: "yes" is not true or false/],
@@ -291,7 +294,10 @@ featureGates: { AllowServiceExternalIPs: true }
       kubeconfig: '/k',
       nodeName: 'n1',
       nodeIps: [{ family: 'ip', text: '10.0.0.9' }],
-      nodePortAddresses: [{ family: 'ip', text: '10.0.0.0/8', network: '10.0.0.0', prefix: 8 }],
+      nodePortAddresses: {
+        primary: false,
+        ranges: [{ family: 'ip', text: '10.0.0.0/8', network: '10.0.0.0', prefix: 8 }],
+      },
       localhostNodePorts: ['ip', 'ip6'],
       externalIps: true,
       clusterCidrs: [],

@@ -222,12 +222,6 @@ function contradictions(values: Values): string[] {
     const wanted = setting.sources.map(({ name, from }) => (from === 'flag' ? `--${name}` : name)).join(' or ')
     found.push(`local detection by ${values.detectLocalMode} needs ${wanted}`)
   }
-  if (
-    values.nodePortAddresses.includes('primary') &&
-    values.nodePortAddresses.some((entry) => typeof entry !== 'string')
-  ) {
-    found.push('addresses of node ports: primary cannot stand beside networks')
-  }
   return found
 }
 
@@ -289,9 +283,9 @@ function configOf(values: Values): ProxyConfig {
 
 /** The kernel's part of it: loopback addresses are not among it (see local-node-ports.ts). */
 function inKernel(entries: readonly NodePortEntry[]): NodePortAddresses {
-  if (entries.includes('all')) return everywhere
-  if (entries.includes('primary')) return 'primary'
-  return entries.flatMap((entry) => (typeof entry === 'string' ? [] : entry))
+  if (entries.includes('all')) return { primary: false, ranges: everywhere }
+  const ranges = entries.flatMap((entry) => (typeof entry === 'string' ? [] : entry))
+  return { primary: entries.includes('primary'), ranges }
 }
 
 const everywhere: readonly Cidr[] = ['0.0.0.0/0', '::/0'].flatMap((text) => parseCidr(text) ?? [])

@@ -4,8 +4,11 @@ import { type Address, type Cidr, contains, families, parseAddress, parseCidr } 
 import { type LocalDetection, podNetworks } from './local-detection.ts'
 import type { NodeFacts } from './rules.ts'
 
-/** Where node ports are answered: on the node's primary address of each family, or on its addresses inside these ranges. */
-export type NodePortAddresses = 'primary' | readonly Cidr[]
+/** Where node ports are answered: on the node's primary address of each family, on its addresses inside these ranges, or on both. */
+export interface NodePortAddresses {
+  primary: boolean
+  ranges: readonly Cidr[]
+}
 
 export interface Standing {
   nodeName: string
@@ -38,12 +41,12 @@ export function nodeFacts(
     externalIps: standing.externalIps,
     pods: podNetworks(standing.localDetection, standing.clusterCidrs, cidrsOf(node?.spec?.podCIDRs)),
     serviceCidrs,
-    nodePortAddresses:
-      wanted === 'primary'
-        ? primary
-        : unique(interfaceAddresses).filter(
-            (address) => !isLoopback(address) && wanted.some((range) => contains(range, address)),
-          ),
+    nodePortAddresses: unique([
+      ...(wanted.primary ? primary : []),
+      ...interfaceAddresses.filter(
+        (address) => !isLoopback(address) && wanted.ranges.some((range) => contains(range, address)),
+      ),
+    ]),
   }
 }
 

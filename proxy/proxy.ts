@@ -87,7 +87,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   })
 
   const { nodeIps, nodePortAddresses, localDetection, clusterCidrs, externalIps } = config
-  const everyAddress = nodePortAddresses !== 'primary'
+  const everyAddress = nodePortAddresses.ranges.length > 0
   const cidrs = followServiceCidrs({ ...informing, given: config.serviceCidrs, onChange: () => followNode() })
   const standing = { nodeName, nodeIps, nodePortAddresses, localDetection, clusterCidrs, externalIps }
   const factsNow = (): NodeFacts =>
@@ -258,8 +258,8 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
 }
 
 /** Everywhere, unless node ports are limited to some of the node's addresses. */
-function healthCheckHosts({ nodePortAddresses }: ProxyConfig, facts: NodeFacts): string[] {
-  const limited = nodePortAddresses !== 'primary' && !nodePortAddresses.some((range) => range.prefix === 0)
+function healthCheckHosts({ nodePortAddresses: { primary, ranges } }: ProxyConfig, facts: NodeFacts): string[] {
+  const limited = !primary && !ranges.some((range) => range.prefix === 0)
   const hosts = limited ? facts.nodePortAddresses.map((address) => address.text) : []
   return hosts.length > 0 ? hosts : ['::']
 }
