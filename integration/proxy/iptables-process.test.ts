@@ -102,6 +102,20 @@ describe('the proxy as a process, mode iptables', {
     await eventually(saved, before.saved, 10_000)
   })
 
+  test('metrics say how many rules there are in each table', async () => {
+    const text = (await world.onNode['node-1']?.http('http://127.0.0.1:10249/metrics'))?.body ?? ''
+    const count = (table: string, family: string) =>
+      Number(
+        new RegExp(
+          `^kubeproxy_sync_proxy_rules_iptables_total\\{table="${table}",ip_family="${family}"\\} (\\d+)$`,
+          'm',
+        ).exec(text)?.[1],
+      )
+    const rules = (await world.run(node, ['iptables-legacy-save', '-t', 'nat'])).match(/^-A ROADSTEAD/gm)?.length
+    assert.equal(count('nat', 'IPv4'), rules)
+    assert.ok(count('filter', 'IPv6') > 5)
+  })
+
   test('where FORWARD drops by default, what is masqueraded is let through, there and back', async () => {
     const service = await world.service('strict', { type: 'NodePort' })
     await world.endpoints('strict', pods)
