@@ -2,8 +2,9 @@
  * `npm test`: unit tests in one process, then the integration tests one file at a time and those of
  * integration/aws three at a time, then what was skipped and why.
  *   npm test -- [--unit | --integration] [part of a file name ...]
- * With ROADSTEAD_REQUIRE=all a skipped test fails the run. Where several commands make one run, ROADSTEAD_TALLY names a file with the
- * closing line so far, to which each adds its own, and ROADSTEAD_ELSEWHERE a folder of integration/ that has a command of its own.
+ * With ROADSTEAD_REQUIRE=all a skipped test fails the run. ROADSTEAD_TEST_RESULTS names a file for the result of every test (JSON).
+ * Where several commands make one run, ROADSTEAD_TALLY names a file with the closing line so far, to which each adds its own, and
+ * ROADSTEAD_ELSEWHERE a folder of integration/ that has a command of its own.
  */
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -12,7 +13,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { prepareMachine } from '../sandbox/prerequisites.ts'
 import { projectRoot, sourceFiles } from './source-files.ts'
-import type { Summary } from './test-reporter.ts'
+import { emptySummary, type Summary } from './test-reporter.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -44,7 +45,7 @@ async function main(): Promise<number> {
     if (machine.kind === 'lacking') console.log(`${machine.message}\nThe tests that need it are skipped.`)
     else launcher = machine.launcher
   }
-  const total: Summary = { passed: 0, failed: 0, skipped: [] }
+  const total = emptySummary()
   if (unit.length > 0) add(total, await runFiles(unit, ['--test-isolation=none', '--test-timeout=60000'], []))
   // Those of AWS use no network namespaces and have an emulator a file; they wait more than they work, soak tests above all.
   const isApart = (file: string) => file.startsWith('integration/aws/')
@@ -54,6 +55,8 @@ async function main(): Promise<number> {
     add(total, await runFiles(oneByOne, ['--test-concurrency=1', '--test-timeout=1200000'], launcher))
   if (apart.length > 0) add(total, await runFiles(apart, ['--test-concurrency=3', '--test-timeout=1800000'], launcher))
 
+  const results = process.env['ROADSTEAD_TEST_RESULTS']
+  if (results !== undefined) writeFileSync(results, JSON.stringify(total))
   const byReason = Map.groupBy(total.skipped, (skip) => skip.reason)
   for (const [reason, skips] of byReason) {
     console.log(`\nSkipped (${reason === '' ? 'NO REASON GIVEN' : reason}):`)
@@ -83,6 +86,7 @@ function add(total: Summary, part: Summary): void {
   total.passed += part.passed
   total.failed += part.failed
   total.skipped.push(...part.skipped)
+  total.tests.push(...part.tests)
 }
 
 /** Runs node:test over the files in a child; a child that dies without a summary counts as one failure. */
@@ -113,7 +117,7 @@ async function runFiles(files: string[], flags: string[], launcher: readonly str
     return result
   } catch {
     console.error(`The test process ended with code ${code} before it reported.`)
-    return { passed: 0, failed: 1, skipped: [] }
+    return { ...emptySummary(), failed: 1 }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
