@@ -90,6 +90,8 @@ async function complaintOf(program: Iptables, { skeleton }: ModeOptions): Promis
 
 const recentLimit = '/sys/module/xt_recent/parameters/ip_list_tot'
 const wantedClients = 10_000
+/** Of a list's hash table, 16 bytes each; the kernel would take 16,384 for so many clients, for each endpoint. */
+const buckets = 512
 
 /**
  * Session affinity remembers clients by `recent`, whose lists hold 100 addresses each unless the module was loaded with another number;
@@ -98,13 +100,15 @@ const wantedClients = 10_000
 async function prepareRecent(run: Run, log: Log): Promise<void> {
   const limit = async () => Number(await readFile(recentLimit, 'utf8').catch(() => Number.NaN))
   if (Number.isNaN(await limit())) {
-    await run('modprobe', ['xt_recent', `ip_list_tot=${wantedClients}`, 'ip_pkt_list_tot=1']).catch(onlyMissing)
+    await run('modprobe', ['xt_recent', `ip_list_tot=${wantedClients}`, `ip_list_hash_size=${buckets}`]).catch(
+      onlyMissing,
+    )
   }
   const clients = await limit()
   if (clients < wantedClients) {
     log.info(
       { clients },
-      'session affinity remembers so many clients for each endpoint: for more, load xt_recent with ip_list_tot=10000',
+      `session affinity remembers so many clients for each endpoint: for more, load xt_recent with ip_list_tot=${wantedClients} ip_list_hash_size=${buckets}`,
     )
   }
 }
