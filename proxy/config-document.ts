@@ -12,6 +12,8 @@ export function configDocument(values: Values): Record<string, unknown> {
     )
     if (field) put(document, field.name.split('.'), shape.toYaml(values[name]))
   }
+  // Our flag has no field; the gate says the same.
+  if (values.externalIps) put(document, ['featureGates', 'AllowServiceExternalIPs'], true)
   return document
 }
 

@@ -140,7 +140,7 @@ export const switches: Kind<Readonly<Record<string, boolean>>> = {
     typeof value === 'object' && value !== null && !Array.isArray(value)
       ? switchesOf(Object.entries(value).map(([name, on]) => [name, String(on)]))
       : undefined,
-  toYaml: (value) => value,
+  toYaml: (value) => ({ ...value }),
 }
 
 function switchesOf(pairs: readonly string[][]): Record<string, boolean> | undefined {

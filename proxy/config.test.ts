@@ -406,11 +406,18 @@ featureGates: { AllowServiceExternalIPs: true }
     refused('[]', /expected one KubeProxyConfiguration, found \[\]/)
   })
 
+  test('our switch for external IPs is written as the feature gate', () => {
+    const { featureGates } = configDocument(config('--external-ips').values)
+    assert.deepEqual(featureGates, { AllowServiceExternalIPs: true })
+    assert.deepEqual(configDocument(config().values)['featureGates'], {})
+  })
+
   test('written out and read again it is the same', () => {
     for (const found of [
       config('--cluster-cidr=10.244.0.0/16', '--sync-period=1m', '--nodeport-addresses=primary,localhost'),
       config('--proxy-mode=ipvs', '--ipvs-scheduler=lc', '--conntrack-min=7', '--healthz-bind-address=[::]:77'),
       config('--proxy-mode=iptables', '--masquerade-all'),
+      config('--feature-gates=AllowServiceExternalIPs=true'),
     ]) {
       const document = configDocument(found.values)
       const again = parseConfig([], { path: 'f', text: '', document })

@@ -1,6 +1,6 @@
 /**
- * How many Service ports have policy Local and endpoints only on other nodes: their traffic is dropped here. Kept up to date Service by
- * Service, by family. No I/O.
+ * How many Service ports have policy Local and endpoints only on other nodes: their traffic is dropped here. Costs what changed, not
+ * what there is. No I/O.
  */
 import type { Service } from '../kube/objects.ts'
 import { type Family, families } from './addresses.ts'
@@ -24,18 +24,23 @@ const none = (): Short => ({ internal: { ip: 0, ip6: 0 }, external: { ip: 0, ip6
 export function createLocalShortage(view: Pick<ObjectView, 'service' | 'slices'>, initial: Place): LocalShortage {
   let place = initial
   const marked = new Set<string>()
-  const short = new Map<string, Short>()
-  /** Those that could be short: looked at again when the node's place changes. */
-  const concerned = new Set<string>()
+  /** Those that could be short (looked at again when the node's place changes), with what they are short of. */
+  const concerned = new Map<string, Short>()
+  const sum = none()
+
+  const add = (each: Short, sign: 1 | -1) => {
+    for (const policy of ['internal', 'external'] as const) {
+      for (const family of families) sum[policy][family] += sign * each[policy][family]
+    }
+  }
 
   const look = (key: string) => {
-    const service = view.service(key)
-    short.delete(key)
+    const before = concerned.get(key)
+    if (before) add(before, -1)
     concerned.delete(key)
-    if (service === undefined || !isProxied(service)) return
-    const policies = localPolicies(service)
-    if (policies.length === 0) return
-    concerned.add(key)
+    const service = view.service(key)
+    const policies = service !== undefined && isProxied(service) ? localPolicies(service) : []
+    if (service === undefined || policies.length === 0) return
     const found = none()
     for (const port of service.spec.ports ?? []) {
       const named = { name: port.name ?? '', protocol: port.protocol ?? 'TCP' } as const
@@ -45,25 +50,20 @@ export function createLocalShortage(view: Pick<ObjectView, 'service' | 'slices'>
         if (any && local.length === 0) for (const policy of policies) found[policy][family]++
       }
     }
-    short.set(key, found)
+    concerned.set(key, found)
+    add(found, 1)
   }
 
   return {
     mark: (key) => void marked.add(key),
     setPlace(now) {
       place = now
-      for (const key of concerned) marked.add(key)
+      for (const key of concerned.keys()) marked.add(key)
     },
     count() {
       for (const key of marked) look(key)
       marked.clear()
-      const sum = none()
-      for (const each of short.values()) {
-        for (const policy of ['internal', 'external'] as const) {
-          for (const family of families) sum[policy][family] += each[policy][family]
-        }
-      }
-      return sum
+      return { internal: { ...sum.internal }, external: { ...sum.external } }
     },
   }
 }
