@@ -37,6 +37,17 @@ export interface MachineEnd {
 
 const program = 'qemu-system-x86_64'
 const shareModules = ['virtio_pci', '9pnet_virtio', '9p', 'overlay']
+/**
+ * What namespaces and nft need. Loaded beforehand because busybox's modprobe does not wait for one that another process is just loading: of
+ * two programs that start at once the second would be told that the kernel cannot do it.
+ */
+const networkModules = [
+  ...['veth', 'bridge', 'ipv6', 'nfnetlink', 'nf_tables', 'nf_conntrack', 'nf_conntrack_netlink', 'nf_nat'],
+  ...['chain_nat', 'ct', 'nat', 'masq', 'redir', 'reject', 'reject_ipv4', 'reject_ipv6', 'numgen', 'hash', 'limit'].map(
+    (name) => `nft_${name}`,
+  ),
+  ...['fib', 'fib_ipv4', 'fib_ipv6', 'log', 'compat'].map((name) => `nft_${name}`),
+]
 
 export async function runInMachine(options: MachineRun): Promise<MachineEnd> {
   const kernel = await fetchKernel()
@@ -120,7 +131,7 @@ exec $b switch_root /root /bin/sh /run/inside
   const inside = `b=/run/busybox
 echo /run/modprobe > /proc/sys/kernel/modprobe
 $b ip link set lo up
-${modules.map((name) => `/run/modprobe ${name}\n`).join('')}
+/run/modprobe -a ${[...networkModules, ...modules].join(' ')}
 cd ${shell(projectRoot)}
 ${Object.entries(variables)
   .map(([name, value]) => `export ${name}=${shell(value)}\n`)
