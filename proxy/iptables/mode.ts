@@ -36,6 +36,8 @@ export function iptablesMode(run: Run, clock: Clock, twin: Mode): Mode {
     return other === undefined ? slow : `iptables-nft does not work here: ${other}`
   }
 
+  let detected: Programs | undefined
+
   /** Whatever these programs hold of ours. */
   const removeFrom = async (programs: readonly Programs[]) => {
     for (const each of programs) {
@@ -54,11 +56,13 @@ export function iptablesMode(run: Run, clock: Clock, twin: Mode): Mode {
   return {
     name: 'iptables',
     async detect(options) {
-      const chosen = await choose(options)
-      return typeof chosen === 'string' ? chosen : undefined
+      const answer = await choose(options)
+      if (typeof answer === 'string') return answer
+      detected = answer
+      return undefined
     },
     async open(options) {
-      const chosen = await choose(options)
+      const chosen = detected ?? (await choose(options))
       if (typeof chosen === 'string') throw new WriteError(chosen)
       const programs: Iptables[] = []
       for (const family of families) {
