@@ -9,9 +9,12 @@ const afterMs = 2000
 
 type Collect = (how: { type: 'major'; execution: 'sync'; flavor: 'last-resort' }) => void
 
-/** Does nothing where Node runs without --expose-gc. Returns the cancellation. */
-export function collectGarbageSoon(clock: Clock, log: Log): () => void {
-  const { gc: collect } = globalThis as { gc?: Collect }
+/** @param collect absent where Node runs without --expose-gc: then nothing is done. Returns the cancellation. */
+export function collectGarbageSoon(
+  clock: Clock,
+  log: Log,
+  collect: Collect | undefined = (globalThis as { gc?: Collect }).gc,
+): () => void {
   if (collect === undefined) return () => {}
   return clock.after(afterMs, () => {
     const begun = performance.now()
