@@ -41,13 +41,9 @@ const shareModules = ['virtio_pci', '9pnet_virtio', '9p', 'overlay']
  * What namespaces and nft need. Loaded beforehand because busybox's modprobe does not wait for one that another process is just loading: of
  * two programs that start at once the second would be told that the kernel cannot do it.
  */
-const networkModules = [
-  ...['veth', 'bridge', 'ipv6', 'nfnetlink', 'nf_tables', 'nf_conntrack', 'nf_conntrack_netlink', 'nf_nat'],
-  ...['chain_nat', 'ct', 'nat', 'masq', 'redir', 'reject', 'reject_ipv4', 'reject_ipv6', 'numgen', 'hash', 'limit'].map(
-    (name) => `nft_${name}`,
-  ),
-  ...['fib', 'fib_ipv4', 'fib_ipv6', 'log', 'compat'].map((name) => `nft_${name}`),
-]
+const networkModules =
+  'veth bridge ipv6 nfnetlink nf_tables nf_conntrack nf_conntrack_netlink nf_nat nft_chain_nat nft_ct nft_nat nft_masq nft_redir nft_reject ' +
+  'nft_reject_ipv4 nft_reject_ipv6 nft_numgen nft_hash nft_limit nft_fib nft_fib_ipv4 nft_fib_ipv6 nft_log nft_compat'
 
 export async function runInMachine(options: MachineRun): Promise<MachineEnd> {
   const kernel = await fetchKernel()
@@ -131,7 +127,7 @@ exec $b switch_root /root /bin/sh /run/inside
   const inside = `b=/run/busybox
 echo /run/modprobe > /proc/sys/kernel/modprobe
 $b ip link set lo up
-/run/modprobe -a ${[...networkModules, ...modules].join(' ')}
+/run/modprobe -a ${[networkModules, ...modules].join(' ')}
 cd ${shell(projectRoot)}
 ${Object.entries(variables)
   .map(([name, value]) => `export ${name}=${shell(value)}\n`)
