@@ -58,7 +58,8 @@ describe('what the proxy does', () => {
 })
 
 describe('marks', () => {
-  const file = 'integration/proxy/external.test.ts'
+  // Where modes.ts declares it.
+  const file = 'integration/proxy/modes.ts'
   const title = 'an address with ipMode Proxy is not caught; the load balancer gets the packets'
   const markOf = (mode: string, ...tests: TestResult[]) => recordedIn([run(tests)]).marks.get(`ip-mode-proxy ${mode}`)
 
@@ -75,11 +76,14 @@ describe('marks', () => {
     assert.deepEqual(markOf('nftables', result(file, path, 'failed'), result(file, path, 'passed')), { sign: 'passed' })
   })
 
-  test('of a skip have its reason, also when the whole suite was skipped', () => {
+  test('of a skip have its reason, also when a whole suite was skipped', () => {
     const skipped = result(file, ['traffic from outside, mode ipvs', title], 'skipped', 'needs ip_vs')
-    const suite = result(file, ['traffic from outside, mode iptables'], 'skipped', 'needs iptables')
-    assert.deepEqual(markOf('ipvs', skipped, suite), { sign: 'skipped', reason: 'needs ip_vs' })
-    assert.deepEqual(markOf('iptables', skipped, suite), { sign: 'skipped', reason: 'needs iptables' })
+    assert.deepEqual(markOf('ipvs', skipped), { sign: 'skipped', reason: 'needs ip_vs' })
+    const suite = result('integration/proxy/writers.test.ts', ['both writers'], 'skipped', 'needs nft')
+    assert.deepEqual(recordedIn([run([suite])]).marks.get('refused-batch nftables'), {
+      sign: 'skipped',
+      reason: 'needs nft',
+    })
   })
 
   test('of a virtual machine are found by the name of the test, and count more than what this machine lacks', () => {
@@ -88,9 +92,8 @@ describe('marks', () => {
       ['mode ipvs in a kernel that has it', `traffic from outside, mode ipvs > ${title}`],
       'passed',
     )
-    const lacking = result(file, ['traffic from outside, mode ipvs'], 'skipped', 'needs ip_vs')
+    const lacking = result(file, ['traffic from outside, mode ipvs', title], 'skipped', 'needs ip_vs')
     assert.deepEqual(markOf('ipvs', lacking, inside), { sign: 'passed' })
-    assert.deepEqual(markOf('ipvs', lacking), { sign: 'skipped', reason: 'needs ip_vs' })
   })
 
   test('of a behaviour that does not depend on the mode count for all, whichever mode was tested', () => {

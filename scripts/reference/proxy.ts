@@ -70,10 +70,13 @@ export function recordedIn(results: readonly Summary[]): Recorded {
   return { runs, marks }
 }
 
-/** A skipped suite stands for its tests, whichever they are. A test in the virtual machine says by its name what it was (integration/vm/testing.ts). */
+/**
+ * A skipped suite stands for its tests, whichever they are. Of a test that a function for several files declares (modes.ts), and of one in the
+ * virtual machine, only the name is known: it ends with the title (integration/vm/testing.ts).
+ */
 function isOf(shown: Shown, { file, path, outcome }: TestResult): boolean {
   const name = path.at(-1) ?? ''
-  if (file.startsWith('integration/vm/')) {
+  if (!file.endsWith('.test.ts') || file.startsWith('integration/vm/')) {
     return shown.file.startsWith('integration/') && hasTitle(shown.title, name.split(' > ').at(-1) ?? '')
   }
   return shown.file === file && (hasTitle(shown.title, name) || (outcome === 'skipped' && path.length === 1))
