@@ -111,13 +111,16 @@ export function iptablesWriter({ programs, options, clock, log, removeTwins }: I
     async apply(change) {
       if (isEmpty(change)) return
       if (known.size < programs.length && (await read()) === undefined) throw new WriteError('our chains are gone')
-      for (const program of programs) {
+      const texts = programs.map((program) => {
         const family = known.get(program.family)
         if (family === undefined) throw new WriteError('our chains are gone')
         const difference = family.rules.follow(change)
         family.written = countsOf(difference.set)
-        if (!isNoChange(difference)) await write(program, changeText(difference))
-      }
+        return isNoChange(difference) ? '' : changeText(difference)
+      })
+      // Side by side, as far as the lock lets them; none may be under way when this ends.
+      const results = await Promise.allSettled(programs.map((program, index) => write(program, texts[index] ?? '')))
+      for (const result of results) if (result.status === 'rejected') throw result.reason
     },
     async intact() {
       for (const program of programs) if (!(await isRight(program))) return false
