@@ -41,6 +41,7 @@ const someSpec = fc.record({
   externalIPs: fc.subarray(['192.0.2.99']),
   proxied: fc.boolean(),
   class: fc.constantFrom(undefined, 'roadstead.dev/local', 'other.example/x'),
+  announced: fc.constantFrom<TrafficPolicy | undefined>(undefined, 'Cluster', 'Local'),
   seconds: fc.constantFrom(undefined, 10, 10_800),
   ranges: fc.subarray(['10.0.0.0/8', '10.1.0.0/16', '0.0.0.0/0', '2001:db8::/32']),
   label: fc.constantFrom(undefined, undefined, undefined, 'service-proxy-name', 'headless'),
@@ -111,10 +112,22 @@ function toService(name: (typeof names)[number], spec: Spec): Service {
       ...(spec.seconds !== undefined && { sessionAffinityConfig: { clientIP: { timeoutSeconds: spec.seconds } } }),
     },
     status: {
+      ...(spec.announced && { conditions: [announcement(spec.announced)] }),
       loadBalancer: {
         ingress: spec.vips.map((ip) => ({ ip, ipMode: spec.proxied ? ('Proxy' as const) : ('VIP' as const) })),
       },
     },
+  }
+}
+
+/** The load balancers' state as the operator tells it (flip.ts): packets follow it within the grace time. */
+function announcement(reason: TrafficPolicy) {
+  return {
+    type: 'roadstead.dev/ExternalTrafficPolicy',
+    status: 'True' as const,
+    reason,
+    message: '',
+    lastTransitionTime: '2026-01-01T00:00:00Z',
   }
 }
 
@@ -279,6 +292,7 @@ describe('the rules do not depend on how the objects came about', () => {
     externalIPs: [],
     proxied: false,
     class: undefined,
+    announced: undefined,
     seconds: undefined,
     ranges: [],
     label: undefined,
