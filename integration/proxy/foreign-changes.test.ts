@@ -38,12 +38,12 @@ describe('changes made by others', { skip: requires('root', 'linux', 'nft', 'ip'
 
   const tampering: Record<string, () => string[][]> = {
     'an element that is deleted': () => [
-      ['delete', 'element', 'ip', 'roadstead', 'ep', `{ ${clusterIp} . tcp . 80 . 1 }`],
+      ['delete', 'element', 'ip', 'roadstead', 'ep', `{ ${clusterIp} . tcp . 80 . 5ead:2 }`],
     ],
     'an element that is added': () => [['add', 'element', 'ip', 'roadstead', 'cluster-ips', '{ 10.96.77.77 }']],
     'an element with another target': () => [
-      ['delete', 'element', 'ip', 'roadstead', 'ep', `{ ${clusterIp} . tcp . 80 . 0 }`],
-      ['add', 'element', 'ip', 'roadstead', 'ep', `{ ${clusterIp} . tcp . 80 . 0 : 10.244.7.7 . 77 }`],
+      ['delete', 'element', 'ip', 'roadstead', 'ep', `{ ${clusterIp} . tcp . 80 . 5ead:1 }`],
+      ['add', 'element', 'ip', 'roadstead', 'ep', `{ ${clusterIp} . tcp . 80 . 5ead:1 : 10.244.7.7 . 77 }`],
     ],
     'a flushed map': () => [['flush', 'map', 'ip', 'roadstead', 'svc']],
     'a deleted map': () => [['delete', 'map', 'ip6', 'roadstead', 'health-ports']],

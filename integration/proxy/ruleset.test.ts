@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
 import { difference } from '../../proxy/elements.ts'
+import { lateChains, lateText } from '../../proxy/nftables/chains.ts'
 import { parseListing } from '../../proxy/nftables/listing.ts'
 import { changeText, replaceText } from '../../proxy/nftables/text-writer.ts'
 import { requires } from '../../scripts/requires.ts'
@@ -44,7 +45,7 @@ describe('the ruleset in the kernel', { skip: requires('root', 'linux', 'nft', '
 
   test('no rule is restricted to one protocol behind our back', async () => {
     await nft(first, ['-f', '-'], replaceText(everything, sample))
-    for (const chain of ['services', 'n2', 'l1000']) {
+    for (const chain of ['services', 'any', 'local']) {
       const code = await nft(first, ['--debug=netlink', 'list', 'chain', 'ip', 'roadstead', chain])
       assert.doesNotMatch(code, /cmp eq reg 1 0x00000006/, chain)
     }
@@ -52,7 +53,7 @@ describe('the ruleset in the kernel', { skip: requires('root', 'linux', 'nft', '
 
   test('a change of every map in one batch, there and back', async () => {
     await nft(first, ['-f', '-'], replaceText(everything, new Map()))
-    await nft(first, ['-f', '-'], 'add chain ip roadstead t10800\nadd chain ip6 roadstead t10800\n')
+    await nft(first, ['-f', '-'], lateText(lateChains(sample)))
     await nft(first, ['-f', '-'], changeText(difference(new Map(), sample)))
     assert.equal(parseListing(await nft(first, ['list', 'ruleset'])).elements.size, sample.size)
     await nft(first, ['-f', '-'], changeText(difference(sample, new Map())))
@@ -69,10 +70,11 @@ describe('the ruleset in the kernel', { skip: requires('root', 'linux', 'nft', '
   })
 })
 
-/** The chains n3, l3, ... are left out but for those of one and two endpoints. */
+/** The chains n3, l3, ... are left out but for those of one, two and a thousand endpoints. */
 function withoutCountChains(text: string): string {
   return text
     .split('\n')
     .filter((line) => !/^ {2}chain [nl](?![12] )\d+ \{/.test(line))
+    .filter((line) => !/^(add|flush) (chain|rule) ip6? roadstead [nl](?!1000\b)\d+/.test(line))
     .join('\n')
 }

@@ -43,7 +43,7 @@ describe('fields of an element', () => {
   test('stand one after another, each padded to 4 bytes', () => {
     assert.equal(
       toBytes('10.96.0.1 . tcp . 80 . 2', ['address', 'protocol', 'port', 'slot'], 'ip').toString('hex'),
-      ['0a600001', '06000000', '00500000', '02000000'].join(''),
+      ['0a600001', '06000000', '00500000', '0300ad5e'].join(''),
     )
     assert.equal(toBytes('32000', ['port'], 'ip').toString('hex'), '7d00')
     assert.equal(toBytes('::ffff:192.0.2.1', ['address'], 'ip6').toString('hex'), '00000000000000000000ffffc0000201')

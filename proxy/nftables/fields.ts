@@ -5,6 +5,7 @@
 import type { Family } from '../addresses.ts'
 import { endOfNumber, MalformedText, numberAt, readAddress, writeAddress, writeNumber } from '../netlink/text.ts'
 import type { Field } from './layout.ts'
+import { slotBase } from './slot-handles.ts'
 
 const protocols: Readonly<Record<string, number>> = { tcp: 6, udp: 17, sctp: 132 }
 const protocolNames = new Map(Object.entries(protocols).map(([name, number]) => [number, name]))
@@ -29,7 +30,7 @@ export function hasRange(fields: readonly Field[]): boolean {
 function plainBytes(field: Field, family: Family): number {
   if (field === 'port') return 2
   if (field === 'protocol') return 1
-  return field === 'slot' || field === 'id' ? 4 : addressBytes(family)
+  return field === 'slot' || field === 'id' || field === 'number' ? 4 : addressBytes(family)
 }
 
 /**
@@ -99,6 +100,11 @@ function writeField(
       if (matched === '') throw new MalformedText(text)
       into.writeUInt32LE(Number.parseInt(high, 16) * 0x1_0000 + Number.parseInt(low, 16), at)
       return from + matched.length
+    }
+    case 'slot': {
+      const end = endOfNumber(text, from)
+      into.writeUInt32LE(slotBase + numberAt(text, from, end, 0xffff), at)
+      return end
     }
     default: {
       const end = endOfNumber(text, from)
@@ -179,6 +185,8 @@ function readField(
         at +
         out.write(`${bytes.readUInt16LE(from + 2).toString(16)}:${bytes.readUInt16LE(from).toString(16)}`, at, 'latin1')
       )
+    case 'slot':
+      return writeNumber(bytes.readUInt32LE(from) - slotBase, out, at)
     default:
       return writeNumber(bytes.readUInt32LE(from), out, at)
   }

@@ -5,11 +5,11 @@
 import type { MapName } from '../elements.ts'
 
 /**
- * `address` 4 or 16 bytes, `protocol` 1, `port` 2, `slot` (of `numgen` and `jhash`) 4 in the machine's order, `id` the same in nft's
+ * `address` 4 or 16 bytes, `protocol` 1, `port` 2, `number` 4 in the machine's order, `slot` the same (slot-handles.ts), `id` the same in nft's
  * spelling of a `classid`; `range` an address or a network in a set with `flags interval`, two addresses. In a concatenation each field is
  * padded to 4 bytes.
  */
-export type Field = 'address' | 'protocol' | 'port' | 'slot' | 'id' | 'range'
+export type Field = 'address' | 'protocol' | 'port' | 'number' | 'slot' | 'id' | 'range'
 
 export interface Layout {
   key: readonly Field[]
@@ -23,7 +23,7 @@ export type AffinityMap = 'affinity' | 'affinity-address' | 'affinity-port'
 const frontend: readonly Field[] = ['address', 'protocol', 'port']
 const slot: readonly Field[] = [...frontend, 'slot']
 const target: readonly Field[] = ['address', 'port']
-const client: readonly Field[] = ['slot', 'slot', 'id']
+const client: readonly Field[] = ['number', 'number', 'id']
 
 export const layouts: Readonly<Record<MapName | AffinityMap, Layout>> = {
   pods: { key: ['range'] },

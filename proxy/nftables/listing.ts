@@ -3,6 +3,7 @@ import type { Family } from '../addresses.ts'
 import { type ElementId, elementId, elementMaps, type MapName } from '../elements.ts'
 import type { AffinityElement } from './affinity-maps.ts'
 import type { AffinityMap } from './layout.ts'
+import { hasSlot, withSlot } from './slot-handles.ts'
 
 export interface Listing {
   elements: Map<ElementId, string>
@@ -41,7 +42,7 @@ export function parseListing(text: string): Listing {
 
 function addElement(elements: Map<ElementId, string>, family: Family, map: MapName, entry: string): void {
   const [key = '', value = ''] = entry.split(' : ')
-  elements.set(elementId(family, map, key.trim()), value.trim())
+  elements.set(elementId(family, map, hasSlot(map) ? withSlot(key.trim()) : key.trim()), value.trim())
 }
 
 function affinityElement(family: Family, map: AffinityMap, entry: string): AffinityElement {

@@ -11,7 +11,7 @@ import { readMessages } from '../netlink/messages.ts'
 import { type Netlink, NetlinkFailure, type NetlinkSocket } from '../netlink/socket.ts'
 import { type AffinityEntry, type RuleWriter, WriteError } from '../writer.ts'
 import { type AffinityElement, affinityMaps, elementsOf as affinityElementsOf, entriesOf } from './affinity-maps.ts'
-import { emptyTables, learnChains, learnText } from './chains.ts'
+import { emptyTables, lateChains, lateText } from './chains.ts'
 import {
   changeBatch,
   command,
@@ -28,7 +28,7 @@ import {
 import { intervalReader, isInterval } from './intervals.ts'
 import { layouts } from './layout.ts'
 import type { Nft } from './nft.ts'
-import { learnChain, type SkeletonOptions, skeleton, tableName, versionChain } from './skeleton.ts'
+import { lateRules, type SkeletonOptions, skeleton, tableName, versionChain } from './skeleton.ts'
 import { differences, readStructure, rulesPerChain, type Structure } from './structure.ts'
 import { textWriter } from './text-writer.ts'
 
@@ -58,7 +58,7 @@ export function netlinkWriter({ netlink, socket, nft, skeleton: options }: Netli
     if (known !== undefined) return differences(known, seen).length === 0
     const expected = rulesPerChain(skeleton(options))
     for (const [chain, rules] of expected) if (seen.get(chain)?.rules !== rules) return false
-    for (const [chain, { rules }] of seen) if ((expected.get(chain) ?? rulesOfLearnChain(chain)) !== rules) return false
+    for (const [chain, { rules }] of seen) if ((expected.get(chain) ?? rulesOfLateChain(chain)) !== rules) return false
     known = seen
     return true
   }
@@ -175,13 +175,13 @@ export function netlinkWriter({ netlink, socket, nft, skeleton: options }: Netli
     replace,
     async apply(change) {
       if (isEmpty(change)) return
-      const chains = learnChains(change.add)
+      const chains = lateChains(change.add)
       if (chains.length > 0) {
         if (known === undefined && !look()) throw new WriteError('our tables are gone')
         const standing: Structure = known ?? new Map()
         const missing = chains.filter((chain) => !standing.has(chain))
         if (missing.length > 0) {
-          await nft.load(learnText(missing))
+          await nft.load(lateText(missing))
           const now = asWriteError('look', () => readStructure(socket))
           known = new Map([...standing, ...[...now].filter(([name]) => missing.includes(name))])
         }
@@ -256,9 +256,9 @@ function isOurSkeleton(seen: Structure, options: SkeletonOptions): boolean {
   return families.every((family) => seen.has(`${family} ${versionChain(family, options)}`))
 }
 
-function rulesOfLearnChain(chain: string): number | undefined {
-  const [, family, name] = /^(ip6?) (t\d+)$/.exec(chain) ?? []
-  return name === undefined ? undefined : learnChain(family as Family, name).length
+function rulesOfLateChain(chain: string): number | undefined {
+  const [, family, name] = /^(ip6?) ([tnl]\d+)$/.exec(chain) ?? []
+  return name === undefined ? undefined : lateRules(family as Family, name).length
 }
 
 function isMissing(error: unknown): boolean {

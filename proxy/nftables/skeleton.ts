@@ -13,6 +13,7 @@ import { fingerprint } from '../fingerprint.ts'
 import type { LocalMatch, LocalMatches } from '../local-detection.ts'
 import { maxSlots } from '../slots.ts'
 import { affinityMaps } from './affinity-maps.ts'
+import { firstSlotHandle, lastSlotHandle, slotBase } from './slot-handles.ts'
 
 export const tableName = 'roadstead'
 
@@ -31,8 +32,13 @@ const affinitySize = 262_144
 const seeds = ['0x5ead0001', '0x5ead0002'] as const
 const protocols = ['tcp', 'udp', 'sctp'] as const
 
-/** Chain that remembers clients for so long; made when the first Service asks for that time. Throws RangeError for other names. */
-export function learnChain(family: Family, name: string): string[] {
+/**
+ * Rules of a chain that is made when something needs it: `t60` remembers clients for 60 seconds, `n3` and `l3` choose by chance among 3
+ * endpoints (`l`: on this node). Throws RangeError for other names.
+ */
+export function lateRules(family: Family, name: string): string[] {
+  const count = countOf(name)
+  if (count !== undefined) return [choose(name.slice(0, 1), count)]
   const [, seconds] = /^t([1-9]\d*)$/.exec(name) ?? []
   if (seconds === undefined) throw new RangeError(`no such chain: ${name}`)
   const { client, address } = words(family)
@@ -43,24 +49,32 @@ export function learnChain(family: Family, name: string): string[] {
       ? [put('affinity', `${address} daddr . ${protocol} dport`)]
       : [put('affinity-address', `${address} daddr`), put('affinity-port', `${protocol} dport`)]
   })
-  return [...rules, forgetSession]
+  return [...rules, clearPriority]
 }
 
-/** The packet's priority holds the session's id between two look-ups, for want of a register that nft could name; nobody reads it there. */
-const forgetSession = 'meta priority set none'
-
 /**
- * `n3` and `l3` choose by chance among 3 endpoints (`l`: on this node). There is one for every possible count from the start, some 3 MB:
- * they cannot be added one by one, as nft 1.0.6 refuses a `dnat to ... map` rule on a `typeof` map that is already in the kernel
- * ("conflicting protocols specified: ip vs. th"), or, with `tcp dport` as the map's type, silently restricts it to TCP.
+ * The packet's priority holds what has been looked up or drawn until the next look-up, for want of a register that nft could name. Of a
+ * connection's first packet only, and before anybody reads it.
  */
-function countChains(family: Family, counts: number): string {
-  const { frontend } = words(family)
+const clearPriority = 'meta priority set none'
+
+/** How many endpoints the chain chooses from: `n3`, `l3`; undefined for the other chains. */
+export function countOf(chainName: string): number | undefined {
+  const [, digits] = /^[nl]([1-9]\d*)$/.exec(chainName) ?? []
+  return digits === undefined ? undefined : Number(digits)
+}
+
+/** Endpoint counts that there are chains for from the start. */
+export const firstCounts = 64
+
+function choose(letter: string, count: number): string {
+  return `meta priority set numgen random mod ${count} offset ${slotBase} goto ${letter === 'n' ? 'any' : 'local'}`
+}
+
+function countChains(counts: number): string {
   const lines: string[] = []
   for (let count = 1; count <= counts; count++) {
-    const pick = (letter: string, map: string) =>
-      `  chain ${letter}${count} { dnat ${family} to ${frontend} . numgen random mod ${count} map @${map}; }\n`
-    lines.push(pick('n', 'ep'), pick('l', 'ep-local'))
+    for (const letter of ['n', 'l']) lines.push(`  chain ${letter}${count} { ${choose(letter, count)}; }\n`)
   }
   return lines.join('')
 }
@@ -71,7 +85,7 @@ export function versionChain(family: Family, options: SkeletonOptions): string {
 }
 
 /** Both tables, complete but for the elements. */
-export function skeleton(options: SkeletonOptions, name = tableName, counts = maxSlots): string {
+export function skeleton(options: SkeletonOptions, name = tableName, counts = firstCounts): string {
   return families.map((family) => table(family, options, name, counts)).join('\n')
 }
 
@@ -83,7 +97,7 @@ export function specimen(options: SkeletonOptions): string {
 function table(family: Family, options: SkeletonOptions, name: string, counts: number): string {
   const { maps, chains } = body(family, options)
   const marker = `  chain ${versionChain(family, options)} { }\n`
-  return `table ${family} ${name} {\n${marker}${maps}${countChains(family, counts)}${chains}}\n`
+  return `table ${family} ${name} {\n${marker}${maps}${chains}${countChains(counts)}}\n`
 }
 
 /**
@@ -109,13 +123,13 @@ function recall(family: Family): string[] {
     family === 'ip' ? `${client} map @affinity` : `${client} map @affinity-address : ${client} map @affinity-port`
   // `tcp dport != 0`: nft wants to know the protocol of a port, and drops `meta l4proto tcp` when it prints.
   const known = protocols.map((protocol) => `${protocol} dport != 0 dnat ${family} to ${target}`)
-  if (family === 'ip') return [...known, forgetSession]
+  if (family === 'ip') return [...known, clearPriority]
   // Half of an endpoint, when one of the two has just run out, must not be joined with half of the next one.
   const halves = protocols.flatMap((protocol) => [
     `${protocol} dport != 0 delete @affinity-address { ${client} : ${address} daddr }`,
     `${protocol} dport != 0 delete @affinity-port { ${client} : ${protocol} dport }`,
   ])
-  return [...known, ...halves, forgetSession]
+  return [...known, ...halves, clearPriority]
 }
 
 function affinityMapTexts(family: Family): string[] {
@@ -152,7 +166,6 @@ function body(
   const frontendType = `${type} . inet_proto . inet_service`
   const mark = `0x${(2 ** masqueradeBit).toString(16).padStart(8, '0')}`
   const markIt = `meta mark set meta mark or ${mark}`
-  const target = `${address} daddr . th dport`
   const outsider = notLocal(address, local[family])
   const fromOutside = outsider === undefined ? '' : `${outsider} `
   const maps = [
@@ -166,9 +179,9 @@ function body(
     `set masq { type ${frontendType}; }`,
     `set local-vips { type ${frontendType}; }`,
     `map svc { type ${frontendType} : verdict; }`,
-    `map ep { typeof ${frontend} . numgen random mod 2 : ${target}; }`,
+    `map ep { type ${frontendType} . classid : ${type} . inet_service; }`,
     `map svc-local { type ${frontendType} : verdict; }`,
-    `map ep-local { typeof ${frontend} . numgen random mod 2 : ${target}; }`,
+    `map ep-local { type ${frontendType} . classid : ${type} . inet_service; }`,
     `set hairpin { type ${type} . ${type}; }`,
     `map session { type ${frontendType} : classid; }`,
     `map learn { type classid : verdict; }`,
@@ -184,6 +197,8 @@ function body(
     // asymmetric they are somebody's data (kubernetes#117924).
     chain('invalid', 'tcp flags & rst == rst drop'),
     chain('recall', ...recall(family)),
+    chain('any', `dnat ${address} to ${frontend} . meta priority map @ep`),
+    chain('local', `dnat ${address} to ${frontend} . meta priority map @ep-local`),
     chain(
       'services',
       `${frontend} @masq ${markIt}`,
@@ -201,6 +216,7 @@ function body(
         (protocol) =>
           `${protocol} dport != 0 ct status dnat meta priority set ct original ${address} daddr . meta l4proto . ct original proto-dst map @session meta priority vmap @learn`,
       ),
+      `meta priority ${firstSlotHandle}-${lastSlotHandle(maxSlots)} ${clearPriority}`,
       // Tried before the Service was known here: conntrack holds the client's port without a translation, for two minutes, and the packet
       // would go in circles. The reset makes that 10 s (nf_ct_set_closing; net.netfilter.nf_conntrack_tcp_timeout_close).
       `ct status & dnat == 0 ${frontend} @frontends goto reject-it`,

@@ -15,8 +15,8 @@ describe('the text of a change', () => {
     const text = changeText({ remove: new Map([[id, '10.0.0.1 . 8080']]), add: new Map([[id, '10.0.0.2 . 8080']]) })
     assert.equal(
       text,
-      'delete element ip roadstead ep { 10.96.0.1 . tcp . 80 . 0 }\n' +
-        'add element ip roadstead ep { 10.96.0.1 . tcp . 80 . 0 : 10.0.0.2 . 8080 }\n',
+      'delete element ip roadstead ep { 10.96.0.1 . tcp . 80 . 5ead:1 }\n' +
+        'add element ip roadstead ep { 10.96.0.1 . tcp . 80 . 5ead:1 : 10.0.0.2 . 8080 }\n',
     )
   })
 

@@ -5,9 +5,10 @@
 import { families } from '../addresses.ts'
 import { type Change, type ElementSet, isEmpty, partsOf } from '../elements.ts'
 import { affinityMaps, elementsOf, entriesOf } from './affinity-maps.ts'
-import { emptyTables, learnChains, learnText, removeText } from './chains.ts'
+import { emptyTables, lateChains, lateText, removeText } from './chains.ts'
 import { parseListing } from './listing.ts'
 import type { Nft } from './nft.ts'
+import { hasSlot, withHandle } from './slot-handles.ts'
 import { type SkeletonOptions, tableName, versionChain } from './skeleton.ts'
 import { type AffinityEntry, type RuleWriter, WriteError } from '../writer.ts'
 
@@ -15,7 +16,7 @@ import { type AffinityEntry, type RuleWriter, WriteError } from '../writer.ts'
 const perCommand = 500
 
 export function textWriter(nft: Nft, options: SkeletonOptions): RuleWriter {
-  const learning = new Set<string>()
+  const late = new Set<string>()
 
   const intact = async (): Promise<boolean> => {
     // Could a rule be added to the marker chain? Listing it would read every element of the tables.
@@ -39,7 +40,7 @@ export function textWriter(nft: Nft, options: SkeletonOptions): RuleWriter {
   const read = async () => {
     if (!(await intact())) return undefined
     const tables = await Promise.all(families.map((family) => nft.list('table', family, tableName)))
-    learning.clear()
+    late.clear()
     return parseListing(tables.join('')).elements
   }
 
@@ -50,8 +51,8 @@ export function textWriter(nft: Nft, options: SkeletonOptions): RuleWriter {
       if (remembered.length === 0) throw error
       return nft.load(replaceText(options, elements))
     })
-    learning.clear()
-    for (const chain of learnChains(elements)) learning.add(chain)
+    late.clear()
+    for (const chain of lateChains(elements)) late.add(chain)
   }
 
   return {
@@ -62,9 +63,9 @@ export function textWriter(nft: Nft, options: SkeletonOptions): RuleWriter {
     replace,
     async apply(change) {
       if (isEmpty(change)) return
-      const chains = learnChains(change.add).filter((chain) => !learning.has(chain))
-      await nft.load(learnText(chains) + changeText(change))
-      for (const chain of chains) learning.add(chain)
+      const chains = lateChains(change.add).filter((chain) => !late.has(chain))
+      await nft.load(lateText(chains) + changeText(change))
+      for (const chain of chains) late.add(chain)
     },
     async forget(entries) {
       if (entries.length > 0) await nft.load(forgetText(entries))
@@ -95,7 +96,8 @@ function commandText(verb: 'add' | 'delete', elements: ElementSet): string {
     const name = `${family} ${tableName} ${map}`
     let items = byMap.get(name)
     if (items === undefined) byMap.set(name, (items = []))
-    items.push(verb === 'delete' || value === '' ? key : `${key} : ${value}`)
+    const written = hasSlot(map) ? withHandle(key) : key
+    items.push(verb === 'delete' || value === '' ? written : `${written} : ${value}`)
   }
   return [...byMap].map(([name, items]) => inCommands(verb, name, items)).join('')
 }
