@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
+import { events } from '../../kube/resources.ts'
 import { requires } from '../../scripts/requires.ts'
+import { startAgent } from './agent.ts'
 import { eventually, type PodInWorld, type RunningProxy, startWorld, type World } from './world.ts'
 
 describe('the process', { skip: requires('root', 'linux', 'nft', 'ip', 'nsenter') }, () => {
@@ -69,6 +71,27 @@ describe('the process', { skip: requires('root', 'linux', 'nft', 'ip', 'nsenter'
     await world.remove('local')
     await eventually(() => onNode().tcp('127.0.0.1', port), 'ECONNREFUSED')
     assert.equal(await onNode().tcp('::1', port), 'ECONNREFUSED')
+  })
+
+  test('ports that another program has are told by Events, and opened when they are free', async () => {
+    const stranger = await startAgent(node, 'stranger', [31_990, 31_991])
+    const service = await world.service('taken', {
+      type: 'LoadBalancer',
+      externalTrafficPolicy: 'Local',
+      healthCheckNodePort: 31_990,
+      ports: [{ port: 80, targetPort: 8080, nodePort: 31_991 }],
+    })
+    await world.endpoints('taken', pods, service.spec.ports)
+    const reasons = async () => {
+      const { items } = await world.client.list(events, 'default')
+      return items.flatMap((event) => (event.involvedObject.name === 'taken' ? (event.reason ?? '') : [])).sort()
+    }
+    await eventually(reasons, ['FailedToOpenLocalhostNodePort', 'FailedToStartServiceHealthcheck'])
+    await stranger.stop()
+    await world.endpoints('taken', [pods[0] as PodInWorld], service.spec.ports)
+    await eventually(async () => (await http(31_990, '/')).status, 200)
+    await eventually(() => onNode().tcp('127.0.0.1', 31_991), 'a')
+    await world.remove('taken')
   })
 
   test('a second one is refused whatever ports it was given', async () => {

@@ -109,7 +109,13 @@ describe('the proxy as a process', { skip: requires('root', 'linux', 'nft', 'ip'
     const healthy = await fromNode('/healthz')
     assert.equal(healthy.status, 200)
     assert.equal(healthy.headers['content-type'], 'application/json')
-    assert.deepEqual(Object.keys(JSON.parse(healthy.body)), ['lastUpdated', 'currentTime', 'nodeEligible'])
+    assert.deepEqual(Object.keys(JSON.parse(healthy.body)), [
+      'lastUpdated',
+      'currentTime',
+      'nodeEligible',
+      'healthy',
+      'status',
+    ])
     const taint = { key: 'ToBeDeletedByClusterAutoscaler', effect: 'NoSchedule' }
     const setTaints = (taints: unknown[]) =>
       world.client.patch(nodes, { name: 'node-1' }, { type: 'merge', body: { spec: { taints } } })
@@ -120,11 +126,27 @@ describe('the proxy as a process', { skip: requires('root', 'linux', 'nft', 'ip'
     await eventually(async () => (await fromNode('/healthz')).status, 200)
     assert.equal((await fromNode('/healthz', 10_256, `[${world.nodeIp('node-1', 'IPv6')}]`)).status, 200)
     assert.equal((await fromNode('/other')).status, 404)
+    const present = await world.client.get(nodes, { name: 'node-1' })
+    await world.client.remove(nodes, { name: 'node-1' })
+    await eventually(async () => (await fromNode('/healthz')).status, 503)
+    assert.equal((await fromNode('/livez')).status, 200)
+    const { name } = present.metadata
+    await world.client.create(nodes, { ...present, metadata: { ...(name && { name }) } })
+    await world.client.patch(
+      nodes,
+      { name: 'node-1' },
+      { type: 'merge', body: { status: present.status } },
+      { subresource: 'status' },
+    )
+    await eventually(async () => (await fromNode('/healthz')).status, 200)
   })
 
   test('metrics and mode are served on the loopback address', async () => {
     assert.equal((await fromNode('/proxyMode', 10_249)).body, 'nftables')
-    assert.match((await fromNode('/metrics', 10_249)).body, /kubeproxy_sync_proxy_rules_duration_seconds_count [1-9]/)
+    assert.match(
+      (await fromNode('/metrics', 10_249)).body,
+      /kubeproxy_sync_proxy_rules_duration_seconds_count\{ip_family="IPv4"\} [1-9]/,
+    )
   })
 
   test('--cleanup removes the tables', async () => {
