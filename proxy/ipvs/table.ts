@@ -7,9 +7,16 @@
  * translates; `nat-post` masquerades by what connection tracking remembers of the packet as it came.
  */
 import { type Family, families } from '../addresses.ts'
-import { type Change, type ElementId, elementId, type ElementSet, partsOf } from '../elements.ts'
+import {
+  type Change,
+  type ElementId,
+  elementId,
+  elementMaps,
+  type ElementSet,
+  type MapName,
+  partsOf,
+} from '../elements.ts'
 import { fingerprint } from '../fingerprint.ts'
-import { parseListing } from '../nftables/listing.ts'
 import type { SkeletonOptions } from '../nftables/skeleton.ts'
 
 export const tableName = 'roadstead-ipvs'
@@ -85,37 +92,52 @@ export function probeText(options: SkeletonOptions): string {
 export function recordedIn(listing: string): Recorded {
   const elements = new Map<ElementId, string>()
   const counts = new Map<ElementId, number>()
-  for (const [id, value] of parseListing(listing).elements) {
-    const { family, map, key } = partsOf(id)
-    elements.set(id, map === 'learn' ? `goto t${Number(value)}` : value)
-    if (map !== 'ep' && map !== 'ep-local') continue
-    const frontend = key.slice(0, key.lastIndexOf(' . '))
-    const verdict = elementId(family, map === 'ep' ? 'svc' : 'svc-local', frontend)
-    counts.set(verdict, (counts.get(verdict) ?? 0) + 1)
-  }
-  for (const [verdict, count] of counts)
-    elements.set(verdict, `goto ${verdict.includes(' svc-local ') ? 'l' : 'n'}${count}`)
   const marks = new Map<string, number>()
   const bound = new Set<string>()
-  for (const { family, name, items } of extraMaps(listing)) {
-    for (const item of items) {
-      const [key = '', value = ''] = item.split(' : ')
-      if (name === 'marks') marks.set(`${family} ${key.trim()}`, Number(value))
-      else bound.add(`${family} ${key.trim()}`)
-    }
+  for (const { family, map, key, value } of listed(listing)) {
+    if (map === 'marks') marks.set(`${family} ${key}`, Number(value))
+    else if (map === 'bound') bound.add(`${family} ${key}`)
+    else elements.set(elementId(family, map, key), map === 'learn' ? `goto t${Number(value)}` : value)
+    if (map !== 'ep' && map !== 'ep-local') continue
+    const verdict = elementId(family, map === 'ep' ? 'svc' : 'svc-local', key.slice(0, key.lastIndexOf(' . ')))
+    counts.set(verdict, (counts.get(verdict) ?? 0) + 1)
+  }
+  for (const [verdict, count] of counts) {
+    elements.set(verdict, `goto ${verdict.includes(' svc-local ') ? 'l' : 'n'}${count}`)
   }
   return { elements, extras: { marks, bound } }
 }
 
-function extraMaps(listing: string): { family: string; name: string; items: string[] }[] {
-  const tables = listing.split(/^(?=table )/m)
-  return tables.flatMap((table) => {
-    const [, family = ''] = /^table (ip6?) /.exec(table) ?? []
-    return [...table.matchAll(/^\s*(?:map|set) (marks|bound) \{([^]*?)\n\t\}/gm)].map(([, name = '', content = '']) => {
-      const [, list = ''] = /elements = \{([^}]*)\}/.exec(content) ?? []
-      return { family, name, items: list.split(',').filter((item) => item.trim() !== '') }
-    })
-  })
+interface Listed {
+  family: Family
+  map: MapName | 'marks' | 'bound'
+  key: string
+  value: string
+}
+
+const names: ReadonlySet<string> = new Set([...elementMaps, 'marks', 'bound'])
+
+function* listed(listing: string): Generator<Listed> {
+  let family: Family = 'ip'
+  let map = ''
+  let inside = false
+  for (const line of listing.split('\n')) {
+    const content = line.trim()
+    if (!inside) {
+      const [, kind, ofFamily, name = ''] = /^(table|map|set|chain) (?:(ip6?) )?([\w-]+)/.exec(content) ?? []
+      if (kind === 'table') family = ofFamily as Family
+      else if (kind !== undefined) map = kind === 'chain' ? '' : name
+      inside = content.startsWith('elements = {')
+      if (!inside) continue
+    }
+    const items = content.replace(/^elements = \{/, '').replace(/\}$/, '')
+    inside = !content.endsWith('}')
+    if (!names.has(map)) continue
+    for (const item of items.split(',')) {
+      const [key = '', value = ''] = item.split(' : ')
+      if (key.trim() !== '') yield { family, map: map as Listed['map'], key: key.trim(), value: value.trim() }
+    }
+  }
 }
 
 function elementsText(verb: 'add' | 'delete', elements: ElementSet): string {

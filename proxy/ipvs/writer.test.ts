@@ -179,4 +179,12 @@ void describe('the writer of mode ipvs', () => {
     assert.deepEqual([...kernel.servers.keys()], ['--tcp-service 10.96.0.1:80'])
     assert.deepEqual([...(kernel.bound ?? [])], ['ip 10.96.0.1'])
   })
+
+  void test('takes marks of its own that no record tells of out of the way, whichever family they are of', async () => {
+    const { kernel, writer } = machine()
+    kernel.servers.set('--fwmark-service 1381171201', { scheduler: 'rr', persistence: 0, targets: new Map() })
+    kernel.servers.set('--fwmark-service 7', { scheduler: 'rr', persistence: 0, targets: new Map() })
+    await writer.replace(to('10.244.1.5'))
+    assert.deepEqual([...kernel.servers.keys()].sort(), ['--fwmark-service 7', '--tcp-service 10.96.0.1:80'])
+  })
 })

@@ -49,9 +49,10 @@ export interface IpvsWriterOptions {
   isExcluded: (name: string) => boolean
 }
 
+const noSuch = /^No such (service|destination)$/
 const shortestPauseMs = 1000
 /** The part of the time that looking for others' changes may take. */
-const pausePerLook = 100
+const pausePerLook = 30
 
 export function ipvsWriter(options: IpvsWriterOptions): RuleWriter {
   const { run, nft, addresses, clock } = options
@@ -62,14 +63,16 @@ export function ipvsWriter(options: IpvsWriterOptions): RuleWriter {
   let epoch = 0
   let writing = 0
 
-  const ipvsadm = async (commands: readonly string[]) => {
+  /** @param going these take away: what is gone already is no failure */
+  const ipvsadm = async (commands: readonly string[], going: 'going' | 'coming') => {
     if (commands.length === 0) return
     const { code, stderr } = await run('ipvsadm', ['--restore'], `${commands.join('\n')}\n`).catch((cause: unknown) => {
       throw cause instanceof ProgramMissing ? new WriteError(cause.message, { cause }) : cause
     })
-    // It goes on after a command that was refused, and its exit code is that of the last one.
-    if (code !== 0 || stderr !== '')
-      throw new WriteError(`ipvsadm failed: ${stderr.split('\n')[0] || `exit code ${code}`}`)
+    // It goes on after a command that was refused, and its exit code is that of the last one: what it says is what counts.
+    const complaints = stderr.split('\n').filter((line) => line !== '' && !(going === 'going' && noSuch.test(line)))
+    if (complaints.length > 0) throw new WriteError(`ipvsadm failed: ${complaints[0]}`)
+    if (code !== 0 && stderr === '') throw new WriteError(`ipvsadm failed: exit code ${code ?? 'none'}`)
   }
 
   const write = async (work: () => Promise<void>) => {
@@ -95,9 +98,9 @@ export function ipvsWriter(options: IpvsWriterOptions): RuleWriter {
       first.push(...commands.first)
       last.push(...commands.last)
     }
-    await ipvsadm(first)
+    await ipvsadm(first, 'coming')
     await during()
-    await ipvsadm(last)
+    await ipvsadm(last, 'going')
     for (const [name, server] of wanted) {
       const at = seenName(name)
       if (server === undefined) known.delete(at)
@@ -137,7 +140,10 @@ export function ipvsWriter(options: IpvsWriterOptions): RuleWriter {
   const tidy = async () => {
     if (plan === undefined) return
     const done = finished(known, plan.servers.values())
-    await ipvsadm(done.map(({ command }) => command))
+    await ipvsadm(
+      done.map(({ command }) => command),
+      'going',
+    )
     for (const { name, target } of done) known.get(seenName(name))?.targets.delete(target)
   }
 
@@ -155,8 +161,8 @@ export function ipvsWriter(options: IpvsWriterOptions): RuleWriter {
   }
 
   /** Servers in the kernel that are ours by their mark, their address, or because the table tells of them. */
-  const ours = (seen: SeenServers, bound: ReadonlySet<string>, before: NodePlan | undefined): string[] => {
-    const recorded = new Set([...(before?.servers.keys() ?? [])].map(seenName))
+  const ours = (seen: SeenServers, bound: ReadonlySet<string>, before: NodePlan): string[] => {
+    const recorded = new Set([...before.servers.keys()].map(seenName))
     return [...seen.keys()].filter((name) => {
       if (options.isExcluded(name)) return false
       const mark = markIn(name)
@@ -168,16 +174,21 @@ export function ipvsWriter(options: IpvsWriterOptions): RuleWriter {
   const replace = (elements: ElementSet) =>
     write(async () => {
       await addresses.prepare()
-      const listing = (await intact().catch(() => false)) ? await list().catch(() => '') : ''
-      const before = plan ?? nodePlan(options.plan, recordedIn(listing))
+      // Also of another release: it tells which servers are ours.
+      const before = plan ?? nodePlan(options.plan, recordedIn(await list().catch(() => '')))
       const next = replannedFor(elements, before, options.plan)
       const seen = await options.servers()
       const bound = (await addresses.list()) ?? new Set<string>()
-      known = new Map([...seen].map(([name, server]) => [name, server]))
+      const stale = ours(seen, bound, before)
+      // Marks that no record tells of could be of either family, and stand in the way of new ones.
+      const stray = stale.filter(
+        (name) => markIn(name) !== undefined && !spellings(name).some((each) => before.servers.has(each)),
+      )
+      await ipvsadm(stray.flatMap(spellings).map(deletion), 'going')
+      known = new Map([...seen].filter(([name]) => !stray.includes(name)))
       const wanted = new Map<string, VirtualServer | undefined>(next.servers)
       const kept = new Set([...next.servers.keys()].map(seenName))
-      for (const name of ours(seen, bound, before))
-        if (!kept.has(name)) for (const each of spellings(name)) wanted.set(each, undefined)
+      for (const name of stale) if (!kept.has(name)) for (const each of spellings(name)) wanted.set(each, undefined)
       const addition = [...next.extras.bound].filter((name) => !bound.has(name))
       const removal = [...bound].filter((name) => !next.extras.bound.has(name))
       await serve(wanted, () =>
@@ -218,13 +229,8 @@ export function ipvsWriter(options: IpvsWriterOptions): RuleWriter {
       write(async () => {
         const seen = await options.servers()
         const bound = (await addresses.list()) ?? new Set<string>()
-        const before =
-          plan ?? ((await intact().catch(() => false)) ? nodePlan(options.plan, recordedIn(await list())) : undefined)
-        await ipvsadm(
-          ours(seen, bound, before)
-            .flatMap(spellings)
-            .map((name) => `--delete-service ${name}`),
-        )
+        const before = plan ?? nodePlan(options.plan, recordedIn(await list().catch(() => '')))
+        await ipvsadm(ours(seen, bound, before).flatMap(spellings).map(deletion), 'going')
         await addresses.remove()
         await nft.load(removeText())
         plan = undefined
@@ -262,6 +268,10 @@ export function ipvsWriter(options: IpvsWriterOptions): RuleWriter {
 function spellings(name: string): string[] {
   const mark = markIn(name)
   return mark === undefined ? [name] : families.map((family) => markName(family, mark))
+}
+
+function deletion(name: string): string {
+  return `--delete-service ${name}`
 }
 
 function markIn(name: string): number | undefined {
