@@ -38,7 +38,7 @@ describeEachMode('local detection', (mode, test) => {
   const seen = async (from: PodInWorld) => {
     const faces = [await from.agent.seen('tcp', ip ?? '', 80), await from.agent.seen('tcp', ip6 ?? '', 80)]
     return faces.map((face, index) =>
-      face === [from.ip, from.ip6][index] ? 'itself' : face.length < 5 ? face : 'masqueraded',
+      face === [from.ip, from.ip6][index] ? 'itself' : isIP(face) ? 'masqueraded' : face,
     )
   }
   const short = { timeoutMs: 300 }
