@@ -62,6 +62,8 @@ export function ipvsWriter(options: IpvsWriterOptions): RuleWriter {
   /** Raised at the beginning and the end of each write: what was looked at meanwhile says nothing. */
   let epoch = 0
   let writing = 0
+  /** Targets being taken away between writes; a write waits for it, lest it changes one of them. */
+  let tidying = Promise.resolve()
 
   /** @param going these take away: what is gone already is no failure */
   const ipvsadm = async (commands: readonly string[], going: 'going' | 'coming') => {
@@ -79,6 +81,7 @@ export function ipvsWriter(options: IpvsWriterOptions): RuleWriter {
     epoch++
     writing++
     try {
+      await tidying
       await work()
     } catch (error) {
       plan = undefined
@@ -251,7 +254,7 @@ export function ipvsWriter(options: IpvsWriterOptions): RuleWriter {
             () => true,
           )
           if (!right && epoch === before && !ended) onForeignChange()
-          else if (right && epoch === before) await tidy().catch(() => {})
+          else if (right && epoch === before) await (tidying = tidy().catch(() => {}))
         }
         again(clock.now() - started)
       }
