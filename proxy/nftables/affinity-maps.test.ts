@@ -20,7 +20,7 @@ describe('remembered IPv6 clients', () => {
       ['affinity-address fd00::5', 'affinity-port 8080'],
     )
     assert.deepEqual(entriesOf(elements), [whole])
-    assert.deepEqual(entriesOf([...elements].reverse()), [whole])
+    assert.deepEqual(entriesOf(elements.toReversed()), [whole])
   })
 
   test('of which one half is gone are still entries, with that half empty', () => {

@@ -9,7 +9,7 @@ for (const [family, ranges] of [
   ['ip6', ['::/8', 'fd00:1::', 'fd00:1::1', 'fd00:2::/48', 'fe00::/7']],
 ] as const) {
   test(`networks of ${family} come back from their ends, in whatever order these are shown`, () => {
-    for (const order of [ranges, [...ranges].reverse()]) {
+    for (const order of [ranges, ranges.toReversed()]) {
       const wanted = order.map((range) => `${family} pods ${range}`)
       const datagram = changeBatch({ remove: new Map(), add: new Map(wanted.map((id) => [id, ''])) })
       const reader = intervalReader(family, 'pods')

@@ -30,7 +30,7 @@ import { layouts } from './layout.ts'
 import type { Nft } from './nft.ts'
 import { lateRules, type SkeletonOptions, skeleton, tableName, versionChain } from './skeleton.ts'
 import { differences, readStructure, rulesPerChain, type Structure } from './structure.ts'
-import { textWriter } from './text-writer.ts'
+import { swapTables, textWriter } from './text-writer.ts'
 
 export interface NetlinkWriterOptions {
   netlink: Netlink
@@ -123,7 +123,8 @@ export function netlinkWriter({ netlink, socket, nft, skeleton: options }: Netli
     known = undefined
     const present = asWriteError('look', () => readStructure(socket))
     // Tables that work are swapped in one transaction, which only nft can do; where there are none, nothing is lost in between.
-    if (present.size > 0) await byText.replace(elements)
+    if (isOurSkeleton(present, options)) await swapTables(nft, options, elements, rememberedClients())
+    else if (present.size > 0) await byText.replace(elements)
     else {
       await nft.load(emptyTables(options, elements))
       write({ remove: new Map(), add: elements })
@@ -155,6 +156,15 @@ export function netlinkWriter({ netlink, socket, nft, skeleton: options }: Netli
       }
     }
     return entriesOf(found)
+  }
+
+  /** None where somebody has taken out a map of theirs. */
+  const rememberedClients = (): AffinityEntry[] => {
+    try {
+      return affinity()
+    } catch {
+      return []
+    }
   }
 
   return {

@@ -46,11 +46,7 @@ export function textWriter(nft: Nft, options: SkeletonOptions): RuleWriter {
 
   const replace = async (elements: ElementSet) => {
     // Tables of another release may remember clients as well, or in a form that does not fit: then nothing is carried over.
-    const remembered = await affinity().catch(() => [])
-    await nft.load(replaceText(options, elements, remembered)).catch((error: unknown) => {
-      if (remembered.length === 0) throw error
-      return nft.load(replaceText(options, elements))
-    })
+    await swapTables(nft, options, elements, await affinity().catch(() => []))
     late.clear()
     for (const chain of lateChains(elements)) late.add(chain)
   }
@@ -74,6 +70,19 @@ export function textWriter(nft: Nft, options: SkeletonOptions): RuleWriter {
       await nft.load(removeText())
     },
   }
+}
+
+/** Clients that the new tables do not take are left behind. */
+export async function swapTables(
+  nft: Nft,
+  options: SkeletonOptions,
+  elements: ElementSet,
+  remembered: readonly AffinityEntry[],
+): Promise<void> {
+  await nft.load(replaceText(options, elements, remembered)).catch((error: unknown) => {
+    if (remembered.length === 0) throw error
+    return nft.load(replaceText(options, elements))
+  })
 }
 
 /** Everything anew in one transaction. */
