@@ -127,16 +127,17 @@ export function ipvsWriter(options: IpvsWriterOptions): RuleWriter {
     }
   }
 
-  /** Whether IPVS and the interface are as the plan says; takes in how many connections targets have. */
-  const isRight = async (expected: NodePlan): Promise<boolean> => {
+  /** What IPVS holds of ours, with the connections of each target, if it and the interface are as the plan says. */
+  const rightly = async (expected: NodePlan): Promise<Map<string, SeenServer> | undefined> => {
     const [seen, bound] = await Promise.all([options.servers(), addresses.list()])
-    if (bound === undefined || !isSame(bound, expected.extras.bound)) return false
+    if (bound === undefined || !isSame(bound, expected.extras.bound)) return undefined
+    const found = new Map<string, SeenServer>()
     for (const [name, server] of expected.servers) {
       const present = seen.get(seenName(name))
-      if (present === undefined || !isAsWanted(present, server)) return false
-      known.set(seenName(name), present)
+      if (present === undefined || !isAsWanted(present, server)) return undefined
+      found.set(seenName(name), present)
     }
-    return true
+    return found
   }
 
   /** Takes away targets that have nothing left to finish. */
@@ -153,12 +154,14 @@ export function ipvsWriter(options: IpvsWriterOptions): RuleWriter {
   const list = async () => (await Promise.all(families.map((family) => nft.list('table', family, tableName)))).join('')
 
   const read = async () => {
+    await tidying
     plan = undefined
     if (!(await intact())) return undefined
     const recorded = recordedIn(await list())
     const found = nodePlan(options.plan, recorded)
-    known = new Map()
-    if (!(await isRight(found))) return undefined
+    const present = await rightly(found)
+    if (present === undefined) return undefined
+    known = present
     plan = found
     return new Map(found.elements)
   }
@@ -211,9 +214,12 @@ export function ipvsWriter(options: IpvsWriterOptions): RuleWriter {
     read,
     replace,
     intact: async () => {
-      const right = (await intact()) && plan !== undefined && (await isRight(plan))
-      if (right) await tidy()
-      return right
+      await tidying
+      const present = (await intact()) && plan !== undefined ? await rightly(plan) : undefined
+      if (present === undefined) return false
+      known = present
+      await tidy()
+      return true
     },
     async apply(change: Change) {
       if (isEmpty(change)) return
@@ -249,12 +255,14 @@ export function ipvsWriter(options: IpvsWriterOptions): RuleWriter {
         const started = clock.now()
         const before = epoch
         if (writing === 0 && plan !== undefined) {
-          const right = await Promise.all([intact(), isRight(plan)]).then(
-            (answers) => answers.every(Boolean),
-            () => true,
-          )
-          if (!right && epoch === before && !ended) onForeignChange()
-          else if (right && epoch === before) await (tidying = tidy().catch(() => {}))
+          const [isThere, present] = await Promise.all([intact(), rightly(plan)]).catch(() => [undefined, undefined])
+          // What was seen before or during a write is not what is there now.
+          if (epoch === before && !ended && isThere !== undefined) {
+            if (isThere && present !== undefined) {
+              known = present
+              await (tidying = tidy().catch(() => {}))
+            } else onForeignChange()
+          }
         }
         again(clock.now() - started)
       }
