@@ -7,6 +7,8 @@ import type { ModeName } from '../../proxy/mode-names.ts'
 export interface Shown {
   file: string
   title: string
+  /** Which modes it is about, where neither its suite nor its file says it and it is not about all. */
+  modes?: readonly ModeName[]
 }
 
 export interface Behaviour {
@@ -514,11 +516,12 @@ export const behaviours: readonly Behaviour[] = [
     point: 7,
     text: '--cleanup removes the rules of every mode, and nothing else',
     shown: [
-      ...restart('--cleanup removes the tables'),
-      ...real('mode-switch')('--cleanup removes the rules of every mode, and may be repeated'),
+      ...real('mode-switch')('--cleanup removes the rules of every mode, and may be repeated').map((shown) => ({
+        ...shown,
+        modes: ['nftables', 'iptables'] as const,
+      })),
       ...ipvs('--cleanup removes what is ours and nothing else'),
     ],
-    sameCode: true,
   },
   {
     id: 'mode-refused',
@@ -554,8 +557,11 @@ export const behaviours: readonly Behaviour[] = [
   {
     id: 'readable',
     point: 8,
-    text: 'The rules pass the check of nft, load, list and load again from their own listing',
-    shown: real('ruleset')('*: passes the check, loads, lists, and loads again from its own listing'),
+    text: 'The rules load, list and load again from their own listing (nft checks them first); iptables reads back what was written',
+    shown: [
+      ...real('ruleset')('*: passes the check, loads, lists, and loads again from its own listing'),
+      ...real('iptables')('*, *: passes the test, is written, and read back by another process'),
+    ],
     lacking: { ipvs: 'the kernel lists servers, there is no text to load' },
   },
 ]

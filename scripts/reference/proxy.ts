@@ -45,6 +45,11 @@ export function modeOf({ file, path }: TestResult): ModeName | undefined {
   return filesOfOneMode.find(([pattern]) => pattern.test(file))?.[1]
 }
 
+function modesOf(result: TestResult, shown: Shown): readonly ModeName[] | undefined {
+  const mode = modeOf(result)
+  return mode === undefined ? shown.modes : [mode]
+}
+
 export function recordedIn(results: readonly Summary[]): Recorded {
   // Of a test that ran twice the later result counts.
   const byName = new Map(
@@ -53,17 +58,17 @@ export function recordedIn(results: readonly Summary[]): Recorded {
   const tests = [...byName.values()]
   const marks = new Map<string, Mark>()
   for (const behaviour of behaviours) {
-    const mine = tests.filter((result) => behaviour.shown.some((shown) => isOf(shown, result)))
-    const ofOneMode = mine.some((result) => modeOf(result) !== undefined)
-    const counts = (result: TestResult, mode: ModeName) =>
-      behaviour.sameCode === true || modeOf(result) === (ofOneMode ? mode : undefined)
+    const mine = tests.flatMap((result) => {
+      const shown = behaviour.shown.find((each) => isOf(each, result))
+      return shown === undefined ? [] : [{ result, modes: modesOf(result, shown) }]
+    })
+    // What is the same code in all modes counts for one of them only where nothing depends on the mode.
+    const isNeutral = behaviour.sameCode === true || mine.every(({ modes }) => modes === undefined)
     for (const mode of modeNames) {
-      // What is the same code in all modes counts for one of them only where nothing depends on the mode.
-      const decisive = mine.filter((result) => counts(result, mode))
-      const failed = mine.some(
-        (result) => result.outcome === 'failed' && (counts(result, mode) || modeOf(result) === undefined),
-      )
-      marks.set(markName(behaviour.id, mode), failed ? { sign: 'failed' } : markOf(decisive, behaviour.lacking?.[mode]))
+      const decisive = mine.filter(({ modes }) => isNeutral || modes?.includes(mode))
+      const failed = mine.some(({ result, modes }) => result.outcome === 'failed' && (modes?.includes(mode) ?? true))
+      const found = decisive.map(({ result }) => result)
+      marks.set(markName(behaviour.id, mode), failed ? { sign: 'failed' } : markOf(found, behaviour.lacking?.[mode]))
     }
   }
   const runs = [...new Set(results.map(({ day, machine }) => `${day}, ${machine}`))]
@@ -75,22 +80,27 @@ export function recordedIn(results: readonly Summary[]): Recorded {
  * virtual machine, only the name is known: it ends with the title (integration/vm/testing.ts).
  */
 function isOf(shown: Shown, { file, path, outcome }: TestResult): boolean {
-  const name = path.at(-1) ?? ''
+  const title = titleOf(path)
   if (!file.endsWith('.test.ts') || file.startsWith('integration/vm/')) {
-    return shown.file.startsWith('integration/') && hasTitle(shown.title, name.split(' > ').at(-1) ?? '')
+    return shown.file.startsWith('integration/') && hasTitle(shown.title, title)
   }
-  return shown.file === file && (hasTitle(shown.title, name) || (outcome === 'skipped' && path.length === 1))
+  return shown.file === file && (hasTitle(shown.title, title) || (outcome === 'skipped' && path.length === 1))
+}
+
+function titleOf(path: readonly string[]): string {
+  return path.at(-1)?.split(' > ').at(-1) ?? ''
 }
 
 function markOf(results: readonly TestResult[], lacking: string | undefined): Mark {
-  const passed = results.some(({ outcome }) => outcome === 'passed')
+  const passed = results.filter(({ outcome }) => outcome === 'passed').map(({ path }) => titleOf(path))
   // What one machine lacks does not count where another one has run it.
-  const skipped = results.filter(
-    ({ outcome, reason }) => outcome === 'skipped' && !(passed && reason?.startsWith('needs ')),
+  const skipped = results.find(
+    ({ outcome, path }) =>
+      outcome === 'skipped' && !passed.includes(titleOf(path)) && (path.length > 1 || passed.length === 0),
   )
-  const reason = skipped[0]?.reason ?? lacking
-  if (reason === undefined) return { sign: passed ? 'passed' : 'unknown' }
-  return { sign: passed ? 'partly' : 'skipped', reason }
+  const reason = skipped?.reason ?? lacking
+  if (reason === undefined) return { sign: passed.length > 0 ? 'passed' : 'unknown' }
+  return { sign: passed.length > 0 ? 'partly' : 'skipped', reason }
 }
 
 export function proxyPage({ runs, marks }: Recorded): string {
