@@ -323,8 +323,11 @@ export const behaviours: readonly Behaviour[] = [
   {
     id: 'port-taken',
     point: 2,
-    text: 'A health check node port that cannot be opened gives one event',
-    shown: policy('a health check node port that is taken gives one event'),
+    text: 'A port that cannot be opened gives one event, and is opened when it is free',
+    shown: [
+      ...policy('a health check node port that is taken gives one event'),
+      ...process('ports that another program has are told by Events, and opened when they are free'),
+    ],
   },
   {
     id: 'stale-udp',
