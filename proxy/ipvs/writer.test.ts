@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { systemClock } from '../../kube/clock.ts'
+import { createVirtualClock } from '../../kube/virtual-clock.ts'
 import type { ElementSet } from '../elements.ts'
 import type { Nft } from '../nftables/nft.ts'
 import type { Run } from '../program.ts'
@@ -17,11 +17,20 @@ interface Kernel {
   /** ipvsadm complains about commands that hold this. */
   refuses: string | undefined
   tables: boolean
+  /** A look at the servers is as old as it was asked for, and answered when this is done. */
+  gate: Promise<void>
 }
 
 /** IPVS and the interface in memory, as far as the writer uses them; the table is only there or not. */
 function machine() {
-  const kernel: Kernel = { servers: new Map(), bound: undefined, steps: [], refuses: undefined, tables: false }
+  const kernel: Kernel = {
+    servers: new Map(),
+    bound: undefined,
+    steps: [],
+    refuses: undefined,
+    tables: false,
+    gate: Promise.resolve(),
+  }
   const carryOut = (command: string): string => {
     const [verb = '', kind = '', at = '', ...rest] = command.split(' ')
     const name = `${kind} ${at}`
@@ -80,17 +89,22 @@ function machine() {
       return Promise.resolve()
     },
   }
+  const clock = createVirtualClock()
   const writer = ipvsWriter({
     run,
     nft,
     addresses,
-    servers: () => Promise.resolve(structuredClone(kernel.servers)),
+    async servers() {
+      const seen = structuredClone(kernel.servers)
+      await kernel.gate
+      return seen
+    },
     skeleton: { local: { ip: { by: 'addresses' }, ip6: { by: 'addresses' } }, masqueradeAll: false, masqueradeBit: 14 },
     plan: { scheduler: 'rr', own: () => new Set() },
-    clock: systemClock,
+    clock,
     isExcluded: () => false,
   })
-  return { kernel, writer }
+  return { kernel, writer, clock }
 }
 
 const nothing: ElementSet = new Map()
@@ -186,5 +200,40 @@ void describe('the writer of mode ipvs', () => {
     kernel.servers.set('--fwmark-service 7', { scheduler: 'rr', persistence: 0, targets: new Map() })
     await writer.replace(to('10.244.1.5'))
     assert.deepEqual([...kernel.servers.keys()].sort(), ['--fwmark-service 7', '--tcp-service 10.96.0.1:80'])
+  })
+
+  void test('tells of what somebody else changed, and lets go of ended targets, without being asked', async () => {
+    const { kernel, writer, clock } = machine()
+    await writer.replace(to('10.244.1.5'))
+    await writer.apply({ remove: slot('10.244.1.5'), add: slot('10.244.1.6') })
+    let told = 0
+    const stop = writer.watch?.(() => told++)
+    const targets = kernel.servers.get('--tcp-service 10.96.0.1:80')?.targets
+    targets?.set('10.244.1.5:8080', { weight: 0, connections: 0 })
+    await clock.advance(1000)
+    assert.deepEqual([[...(targets?.keys() ?? [])], told], [['10.244.1.6:8080'], 0])
+    targets?.clear()
+    await clock.advance(1000)
+    assert.equal(told, 1)
+    stop?.()
+    assert.equal(clock.pending, 0)
+  })
+
+  void test('does not take what it saw before a write for what is there after it', async () => {
+    const { kernel, writer, clock } = machine()
+    await writer.replace(to('10.244.1.5'))
+    let told = 0
+    const stop = writer.watch?.(() => told++)
+    const gate = Promise.withResolvers<void>()
+    kernel.gate = gate.promise
+    await clock.advance(1000)
+    await writer.apply({ remove: slot('10.244.1.5'), add: slot('10.244.1.6') })
+    gate.resolve()
+    await clock.advance(0)
+    await writer.apply({ remove: slot('10.244.1.6'), add: slot('10.244.1.5') })
+    assert.equal(kernel.servers.get('--tcp-service 10.96.0.1:80')?.targets.get('10.244.1.5:8080')?.weight, 1)
+    assert.equal(kernel.servers.get('--tcp-service 10.96.0.1:80')?.targets.get('10.244.1.6:8080')?.weight, 0)
+    assert.equal(told, 0)
+    stop?.()
   })
 })
