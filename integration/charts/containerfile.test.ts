@@ -75,16 +75,51 @@ describe('the image', () => {
       lines
         .filter((line) => line.startsWith(`${instruction} [`))
         .map((line) => JSON.parse(line.slice(instruction.length)) as string[])
-    const flags = (line: string[] = []) => line.filter((word) => word.startsWith('--max') || word.startsWith('--no'))
+    const flags = (line: string[] = []) => line.filter((word) => word.startsWith('--') && word !== '--help')
     const made = lines.flatMap((line, index) => (line.startsWith('RUN ["node"') ? [index] : []))
+    const scripts = ['/roadstead/cli/compile-main.ts', '/roadstead/cli/main.ts']
+    // Once for root, the proxy's user on its node, and once for the operator's.
     assert.deepEqual(
       words('RUN').map((line) => line.find((word) => word.endsWith('.ts'))),
-      ['/roadstead/cli/compile-main.ts', '/roadstead/cli/main.ts'],
+      [...scripts, ...scripts],
     )
     for (const line of words('RUN')) assert.deepEqual(flags(line), flags(words('ENTRYPOINT')[0]))
     const user = lines.findIndex((line) => line.startsWith('USER '))
-    assert.ok(user > 0 && made.every((index) => index > user))
-    assert.ok(lines.findIndex((line) => line.startsWith('ENV NODE_COMPILE_CACHE=')) < user)
+    assert.ok(user > 0)
+    assert.deepEqual(
+      made.map((index) => index > user),
+      [false, false, true, true],
+    )
+    assert.ok(lines.findIndex((line) => line.startsWith('ENV NODE_COMPILE_CACHE=')) < (made[0] ?? 0))
+  })
+
+  test('holds every program the proxy calls, as a package of the base', () => {
+    const packageOf: Record<string, string> = {
+      nft: 'nftables',
+      iptables: 'iptables',
+      'iptables-legacy': 'iptables',
+      ipvsadm: 'ipvsadm',
+      ip: 'iproute2',
+      modprobe: 'kmod',
+    }
+    // Only where netlink cannot be used, which needs no more than the package koffi.
+    const instead = 'conntrack'
+    const sources = [...files].filter((file) => file.startsWith('proxy/')).map(read)
+    const called = new Set(
+      sources.flatMap((text) =>
+        [
+          ...text.matchAll(/\b(?:run|start)\(\s*'([\w-]+)'/g),
+          ...text.matchAll(/nftProgram\(program = '(\w+)'\)/g),
+          ...text.matchAll(/\bof \['(iptables-legacy)', '(iptables)'\]/g),
+        ].flatMap(([, ...names]) => names),
+      ),
+    )
+    assert.ok(called.delete(instead) && packages.has('koffi'))
+    assert.deepEqual([...called].sort(), Object.keys(packageOf).sort())
+    const installed = /apt-get install --yes --no-install-recommends ([a-z0-9 -]+?) \\$/m.exec(lines.join('\n'))?.[1]
+    assert.deepEqual(installed?.split(' ').sort(), [...new Set(Object.values(packageOf))].sort())
+    const last = lines.findLastIndex((line) => line.startsWith('FROM '))
+    assert.ok(lines.findIndex((line) => line.startsWith('RUN apt-get')) > last)
   })
 
   test('sends the builder what it copies and no more', () => {
