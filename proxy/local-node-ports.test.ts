@@ -49,7 +49,11 @@ describe('node ports on loopback addresses', () => {
 
 /** A Service that is a server in this process, and its node port on the loopback address. */
 async function running(serve: (socket: Socket) => void) {
-  const upstream = createServer({ allowHalfOpen: true }, serve).listen(0, '127.0.0.1')
+  const accepted = new Set<Socket>()
+  const upstream = createServer({ allowHalfOpen: true }, (socket) => {
+    accepted.add(socket)
+    serve(socket)
+  }).listen(0, '127.0.0.1')
   await once(upstream, 'listening')
   const { port: target } = upstream.address() as AddressInfo
   const port = await freePort()
@@ -82,7 +86,10 @@ async function running(serve: (socket: Socket) => void) {
     connect: () => connect({ host: '127.0.0.1', port, allowHalfOpen: true }),
     async [Symbol.asyncDispose]() {
       await local.close()
-      await closed(upstream)
+      const over = closed(upstream)
+      // One that is paused never notices that the other side has gone.
+      for (const socket of accepted) socket.destroy()
+      await over
     },
   }
 }
@@ -116,8 +123,7 @@ describe('a connection through a node port on the loopback address', () => {
   })
 
   test('who sends faster than the other side takes has to wait', async () => {
-    let taken: Socket | undefined
-    await using world = await running((socket) => (taken = socket.pause()))
+    await using world = await running((socket) => socket.pause())
     await world.settle()
     const socket = world.connect().on('error', () => {})
     await once(socket, 'connect')
@@ -125,7 +131,6 @@ describe('a connection through a node port on the loopback address', () => {
     let sent = 0
     while (socket.write(chunk) || (await drained(socket))) sent += chunk.length
     assert.ok(sent < 64 * chunk.length, `${sent} bytes are under way`)
-    taken?.destroy()
     socket.destroy()
   })
 
