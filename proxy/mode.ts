@@ -23,6 +23,11 @@ export interface Mode {
   readonly name: ModeName
   /** Why it cannot be used on this machine and what to do about it; undefined when it can be. Changes nothing. */
   detect(options: ModeOptions): Promise<string | undefined>
+  /**
+   * Loads modules and makes kernel settings, for which CAP_NET_ADMIN is not enough. Only after `detect` found nothing. `--init-only` does it
+   * for a container with fewer privileges; `open` does it too.
+   */
+  prepare?(options: ModeOptions): Promise<void>
   /** Only after `detect` found nothing. Rejects with WriteError. */
   open(options: ModeOptions): Promise<RuleWriter>
   /** Takes away what this mode has ever put into the kernel; fine when that is nothing, or when its programs are missing. */

@@ -59,13 +59,13 @@ async function carryOut(
   const lock = await takeLock(`process ${process.pid}`)
   try {
     if (task === 'cleanup') return (await removeOthers(modes, undefined, log)) ? 0 : 1
-    const { prepareNode, serve } = await import('./serve.ts')
-    if (task === 'init') {
-      await prepareNode(config, log)
-      return 0
-    }
+    const { initialize, serve } = await import('./serve.ts')
     const mode = modes.find(({ name }) => name === config.mode)
     if (mode === undefined) throw new WriteError(`there is no mode ${config.mode} here`)
+    if (task === 'init') {
+      await initialize(config, mode, log)
+      return 0
+    }
     const nodeName = config.nodeName ?? hostname().trim().toLowerCase()
     return await serve({ config, mode, modes, file, nodeName, io, log })
   } finally {

@@ -11,7 +11,7 @@ import { chooseTable } from './conntrack/choose-table.ts'
 import type { GivenFile, ProxyConfig } from './config.ts'
 import { followFile } from './follow-file.ts'
 import { collectGarbageSoon } from './garbage.ts'
-import type { Mode } from './mode.ts'
+import type { Mode, ModeOptions } from './mode.ts'
 import { removeOthers } from './modes.ts'
 import { runProgram } from './program.ts'
 import { startProxy } from './proxy.ts'
@@ -36,7 +36,7 @@ export interface ServeOptions {
 
 /** Resolves with the exit code: 0 after the stop signal, 1 when the configuration file has changed. */
 export async function serve({ config, mode, modes, file, nodeName, io, log }: ServeOptions): Promise<number> {
-  const options = { skeleton: config.skeleton, writer: config.writer, ipvs: config.ipvs, log }
+  const options = modeOptions(config, log)
   const [lack, connection] = await Promise.all([mode.detect(options), connectionOf(config, io)])
   if (lack !== undefined) throw new WriteError(`mode ${mode.name} cannot be used: ${lack}`)
   const writer = await mode.open(options)
@@ -70,8 +70,21 @@ export async function serve({ config, mode, modes, file, nodeName, io, log }: Se
   }
 }
 
-/** What needs more privileges than forwarding does. */
-export async function prepareNode(config: ProxyConfig, log: Log): Promise<void> {
+/** `--init-only`: what needs more privileges than forwarding does. What is missing stops the proxy itself, which says so. */
+export async function initialize(config: ProxyConfig, mode: Mode, log: Log): Promise<void> {
+  const options = modeOptions(config, log)
+  // First, because it loads modules: settings of connection tracking are not there without.
+  const lack = await mode.detect(options)
+  if (lack === undefined) await mode.prepare?.(options)
+  else log.warn({ reason: lack }, `mode ${mode.name} cannot be used`)
+  await prepareNode(config, log)
+}
+
+function modeOptions(config: ProxyConfig, log: Log): ModeOptions {
+  return { skeleton: config.skeleton, writer: config.writer, ipvs: config.ipvs, log }
+}
+
+async function prepareNode(config: ProxyConfig, log: Log): Promise<void> {
   await applySettings(
     [...forwardingSettings(familiesOf(config)), ...conntrackSettings(config.conntrack, availableParallelism())],
     log,

@@ -26,6 +26,7 @@ import { startApiServer as startBalancer } from '../local/api-server.ts'
 import { absent, node, webService } from '../operator/world.ts'
 import { everyValue } from './every-value.ts'
 import { chart, helm, leastValues, render } from './helm.ts'
+import type { Rendered } from './helm.ts'
 import type { PodTemplate } from './pod-security.ts'
 import { guard } from './role-guard.ts'
 
@@ -113,6 +114,13 @@ async function olderChart(folder: string): Promise<string> {
   return older
 }
 
+/** The Pods of a DaemonSet as those of a Deployment, which the sandbox's API server knows. */
+function asServed(object: Rendered): Rendered {
+  if (object.kind !== 'DaemonSet') return object
+  const { selector, template } = object.spec as { selector: unknown; template: unknown }
+  return { ...object, kind: 'Deployment', spec: { selector, template } }
+}
+
 describe('an installation', { skip: requires('helm') }, () => {
   test('gives a Service its address, with the rights of the chart and no others', async (context) => {
     const { folder, server, kubeconfig, run, client } = await cluster(context)
@@ -193,7 +201,7 @@ describe('an installation', { skip: requires('helm') }, () => {
       await client.create(resourceType('v1', 'Namespace', 'namespaces', false), { metadata: { name } })
     const other = new Set<string>()
     for (const values of [leastValues, everyValue]) {
-      for (const object of await render(values)) {
+      for (const object of (await render(values)).map(asServed)) {
         const [group, version] = (object.apiVersion ?? '').includes('/')
           ? (object.apiVersion ?? '').split('/')
           : ['', 'v1']

@@ -61,6 +61,7 @@ export function iptablesMode(run: Run, clock: Clock, twin: Mode): Mode {
       detected = answer
       return undefined
     },
+    prepare: ({ log }) => prepareRecent(run, log),
     async open(options) {
       const chosen = detected ?? (await choose(options))
       if (typeof chosen === 'string') throw new WriteError(chosen)

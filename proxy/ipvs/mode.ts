@@ -4,7 +4,7 @@ import { networkInterfaces, release } from 'node:os'
 import type { Clock } from '../../kube/clock.ts'
 import { type Cidr, contains, parseAddress } from '../addresses.ts'
 import type { IpvsConfig } from '../config.ts'
-import type { Mode } from '../mode.ts'
+import type { Mode, ModeOptions } from '../mode.ts'
 import { nftProgram } from '../nftables/nft.ts'
 import type { SkeletonOptions } from '../nftables/skeleton.ts'
 import { type Ended, ProgramMissing, type Run } from '../program.ts'
@@ -65,6 +65,12 @@ export function ipvsMode(run: Run, clock: Clock): Mode {
       isExcluded: (name) => isWithin(config.excludeCidrs, name),
     })
 
+  const prepare = async ({ ipvs = defaults, log }: ModeOptions) => {
+    await applySettings(settingsFor(ipvs, release()), log)
+    const timeouts = timeoutArguments(ipvs)
+    if (timeouts.length > 0) await run('ipvsadm', timeouts)
+  }
+
   return {
     name: 'ipvs',
     async detect({ skeleton: options, ipvs = defaults }) {
@@ -80,11 +86,10 @@ export function ipvsMode(run: Run, clock: Clock): Mode {
         return 'there is no program nft, which mode ipvs needs for what IPVS cannot do: install nftables 1.0.1 or later'
       return checked.code === 0 ? undefined : `nft or the kernel refuses our tables: ${checked.stderr.split('\n')[0]}`
     },
-    async open({ skeleton: options, ipvs = defaults, log }) {
-      await applySettings(settingsFor(ipvs, release()), log)
-      const timeouts = timeoutArguments(ipvs)
-      if (timeouts.length > 0) await run('ipvsadm', timeouts)
-      return writerFor(options, ipvs)
+    prepare,
+    async open(options) {
+      await prepare(options)
+      return writerFor(options.skeleton, options.ipvs ?? defaults)
     },
     async remove() {
       // Asking ipvsadm would load the module into a kernel that has never needed it.

@@ -1,10 +1,14 @@
 /**
  * charts/roadstead/values.schema.json from values.yaml: types from the defaults, descriptions from the comments, limits from the table here,
- * the settings of providers from the registry and the spec of classes from the custom resource. Objects are closed: a typing mistake fails.
+ * the settings of providers from the registry, those of the proxy from its table and the spec of classes from the custom resource. Objects are
+ * closed: a typing mistake fails.
  */
 import { isMap, isScalar, isSeq, parseDocument } from 'yaml'
 import type { YAMLMap } from 'yaml'
 import { cloudSettings } from '../../providers/registry.ts'
+import { ignoredFields } from '../../proxy/config-ignored.ts'
+import { settings as proxySettings } from '../../proxy/config-settings.ts'
+import { modeNames } from '../../proxy/mode-names.ts'
 
 export interface Schema {
   description?: string
@@ -36,6 +40,7 @@ const anyObject: Schema = { type: 'object' }
 const duration: Schema = { type: 'string', pattern: '^([0-9]+([.][0-9]+)?(ms|s|m|h)|0)$' }
 const port: Schema = { type: 'integer', minimum: 1, maximum: 65535 }
 const positive: Schema = { type: 'integer', minimum: 1 }
+const share: Schema = { type: ['integer', 'string'], minimum: 0, pattern: '^[0-9]{1,3}%$' }
 
 /** What the default alone does not say, by path. */
 const refinements: Readonly<Record<string, Schema>> = {
@@ -71,7 +76,7 @@ const refinements: Readonly<Record<string, Schema>> = {
   'health.port': port,
   livenessProbe: anyObject,
   readinessProbe: anyObject,
-  'podDisruptionBudget.maxUnavailable': { type: ['integer', 'string'], minimum: 0, pattern: '^[0-9]{1,3}%$' },
+  'podDisruptionBudget.maxUnavailable': share,
   resources: anyObject,
   podAnnotations: strings,
   podLabels: strings,
@@ -82,6 +87,23 @@ const refinements: Readonly<Record<string, Schema>> = {
   affinity: anyObject,
   topologySpreadConstraints: objects,
   extraObjects: objects,
+  'proxy.apiServer.host': { type: 'string', pattern: '^[^/ ]*$' },
+  'proxy.apiServer.port': port,
+  'proxy.namespace': { type: 'string', pattern: dnsLabel },
+  'proxy.mode': { type: 'string', enum: modeNames },
+  'proxy.config': proxyConfig(),
+  'proxy.extraArgs': { type: 'array', items: { type: 'string', pattern: '^--' } },
+  'proxy.extraEnv': objects,
+  'proxy.serviceAccount.annotations': strings,
+  'proxy.resources': anyObject,
+  'proxy.podAnnotations': strings,
+  'proxy.podLabels': strings,
+  'proxy.livenessProbe': anyObject,
+  'proxy.readinessProbe': anyObject,
+  'proxy.nodeSelector': strings,
+  'proxy.tolerations': objects,
+  'proxy.affinity': anyObject,
+  'proxy.maxUnavailable': share,
 }
 
 /** The keys of values.yaml with the comments above them. */
@@ -173,6 +195,27 @@ function settings(cloud: string): Schema {
     additionalProperties: false,
     properties: mapped(known, (description) => ({ description, ...value })),
   }
+}
+
+/** The fields of a KubeProxyConfiguration but for those the chart gives; what kinds of values they take the proxy itself says. */
+function proxyConfig(): Schema {
+  const given = ['mode', 'hostnameOverride', 'clientConnection.kubeconfig']
+  const read = Object.values(proxySettings).flatMap(({ sources, help }) =>
+    sources.flatMap(({ from, name }): [string, string][] => (from === 'field' ? [[name, help]] : [])),
+  )
+  const idle = Object.entries(ignoredFields).map(([name, why]): [string, string] => [name, `Not used: ${why}.`])
+  return fieldTree([...read, ...idle].filter(([name]) => !given.includes(name)))
+}
+
+/** @param fields path with dots -> description */
+function fieldTree(fields: readonly (readonly [string, string])[]): Schema {
+  const groups = Map.groupBy(fields, ([path]) => path.split('.', 1)[0] ?? '')
+  const properties = [...groups].map(([name, inside]): [string, Schema] => {
+    const [[path, description] = ['', '']] = inside
+    if (path === name) return [name, { description }]
+    return [name, fieldTree(inside.map(([inner, help]) => [inner.slice(name.length + 1), help]))]
+  })
+  return { type: 'object', additionalProperties: false, properties: Object.fromEntries(properties) }
 }
 
 /** Every class looks like the first one of values.yaml, and may have any name. */

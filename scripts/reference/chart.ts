@@ -51,8 +51,9 @@ helm install roadstead charts/roadstead --namespace roadstead --create-namespace
 - One install is enough: the operator waits for the CustomResourceDefinitions and then applies the classes itself.
 - \`helm upgrade\` upgrades the CustomResourceDefinitions. \`helm uninstall\` leaves them, the classes and all load balancers alone.
 - Two renderings with the same values are equal, byte for byte: nothing random, nothing read from the cluster.
-- The roles grant exactly what the operator calls; a test compares them with its requests.
-- The Pods pass Pod Security \`restricted\`.
+- The roles grant exactly what the operator and the proxy call; tests compare them with their requests.
+- The Pods of the operator pass Pod Security \`restricted\`. The proxy (off unless \`proxy.enabled\`) has to be in the network of its node
+  and is privileged in its init container.
 - An unknown or misspelt value is an error, not ignored.
 
 ## Values

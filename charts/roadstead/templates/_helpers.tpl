@@ -63,3 +63,33 @@ app.kubernetes.io/component: operator
 {{- end }}
 {{- end }}
 {{- end }}
+
+{{- define "roadstead.proxy.name" -}}
+{{- include "roadstead.fullname" . }}-proxy
+{{- end }}
+
+{{- define "roadstead.proxy.selector" -}}
+{{- toYaml (merge (dict "app.kubernetes.io/component" "proxy") (include "roadstead.selector" . | fromYaml)) }}
+{{- end }}
+
+{{- define "roadstead.proxy.labels" -}}
+{{- toYaml (merge (include "roadstead.proxy.selector" . | fromYaml) (include "roadstead.labels" . | fromYaml)) }}
+{{- end }}
+
+{{- define "roadstead.proxy.serviceAccount" -}}
+{{- .Values.proxy.serviceAccount.name | default (ternary (include "roadstead.proxy.name" .) "default" .Values.proxy.serviceAccount.create) }}
+{{- end }}
+
+{{/*
+The configuration file. system-node-critical has the kubelet set -997, the lowest of a Pod; the proxy's own -999 would need a capability more.
+*/}}
+{{- define "roadstead.proxy.config" -}}
+{{- $own := dict "apiVersion" "kubeproxy.config.k8s.io/v1alpha1" "kind" "KubeProxyConfiguration" "mode" .Values.proxy.mode }}
+{{- toYaml (merge $own .Values.proxy.config (dict "oomScoreAdj" -997)) }}
+{{- end }}
+
+{{/* Port of /healthz and /livez. */}}
+{{- define "roadstead.proxy.healthPort" -}}
+{{- $at := .Values.proxy.config.healthzBindAddress | default "" }}
+{{- if regexMatch `^(\[.*\]|[^:]*):[0-9]+$` $at }}{{ regexFind "[0-9]+$" $at }}{{ else }}10256{{ end }}
+{{- end }}
