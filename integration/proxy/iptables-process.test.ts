@@ -95,6 +95,12 @@ describe('the proxy as a process, mode iptables', {
     await iptables('-t', 'nat', '-I', 'PREROUTING', '-p', 'tcp', '--dport', '9', '-j', 'RETURN')
     await iptables('-N', 'SOMEBODY')
     await iptables('-A', 'FORWARD', '-j', 'SOMEBODY')
+    // The test before ends when the rules are back, which may be a moment before the proxy has looked at them once more.
+    let seen = -1
+    while (seen !== writes()) {
+      seen = writes()
+      await new Promise((resolve) => setTimeout(resolve, 1500))
+    }
     const before = { saved: await saved(), writes: writes() }
     await new Promise((resolve) => setTimeout(resolve, 1500))
     assert.deepEqual({ saved: await saved(), writes: writes() }, before)
