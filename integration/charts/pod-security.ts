@@ -10,12 +10,15 @@ interface SecurityContext {
   seccompProfile?: { type?: string }
   capabilities?: { add?: string[]; drop?: string[] }
   procMount?: string
+  readOnlyRootFilesystem?: boolean
 }
 
 interface Container {
   name: string
   image?: string
   args?: string[]
+  env?: { name: string; value?: string }[]
+  volumeMounts?: { name: string; mountPath: string; subPath?: string }[]
   securityContext?: SecurityContext
   ports?: { name: string; containerPort: number; hostPort?: number }[]
   livenessProbe?: { httpGet: { path: string; port: string } }
@@ -27,6 +30,9 @@ interface PodSpec {
   hostNetwork?: boolean
   hostPID?: boolean
   hostIPC?: boolean
+  dnsPolicy?: string
+  priorityClassName?: string
+  tolerations?: object[]
   securityContext?: SecurityContext & { sysctls?: unknown[] }
   containers: Container[]
   initContainers?: Container[]
