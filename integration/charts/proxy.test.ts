@@ -79,6 +79,8 @@ describe('the proxy of the chart', { skip: requires('helm') }, () => {
   test('is told nothing that does not count', async () => {
     for (const values of [withProxy({}), everyValue]) assert.deepEqual(configIn(await render(values)).warnings, [])
     assert.equal(configIn(await render(everyValue)).config.syncMs, 20_000)
+    // What the kubelet gives a Pod of this priority: nothing to write, for which there would be no capability.
+    assert.equal(configIn(await render(withProxy({}))).config.oomScoreAdj, -997)
   })
 
   test('finds the API server without a Service', async () => {
