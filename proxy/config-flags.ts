@@ -7,7 +7,8 @@ import { type Setting, settings } from './config-settings.ts'
 export const tasks = {
   config: 'file with a KubeProxyConfiguration; other flags of kube-proxy then do not count, except for those marked *',
   'write-config-to': 'write what the flags or the file come to as a KubeProxyConfiguration, and exit',
-  'init-only': 'do what needs full privileges (kernel settings), and exit; CAP_NET_ADMIN is then enough',
+  'init-only':
+    'do what needs full privileges (kernel settings, modules), and exit; CAP_NET_ADMIN is then enough, with iptables also CAP_NET_RAW',
   cleanup: "remove the rules of all of this proxy's modes, and exit",
   help: 'print this',
 } as const
