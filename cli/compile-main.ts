@@ -6,6 +6,7 @@ import { createProvider } from '../providers/registry.ts'
 
 await import('../operator/run.ts')
 await import('../proxy/run.ts')
+await import('../proxy/serve.ts')
 // Made, they have loaded all of theirs; neither says a word before the first call.
 await createProvider('aws', { region: 'eu-west-1' })
 await createProvider('local', { endpoint: 'http://127.0.0.1:1' })

@@ -125,7 +125,10 @@ describe('the proxy of the chart on a node', {
   })
 
   test('forwards with its two capabilities; kernel settings were made before', async () => {
+    const setting = '/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_close_wait'
+    await world.run(node, ['sh', '-c', `echo 60 > ${setting}`])
     await start({ config: { clusterCIDR: '10.244.0.0/16,fd00:244::/48' } })
+    assert.equal((await world.run(node, ['cat', setting])).trim(), '3600')
     const service = await world.service('web', {})
     await world.endpoints('web', pods, service.spec.ports)
     await eventually(() => onNode().spread('tcp', service.spec.clusterIP ?? '', 80), ['a', 'b'])

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { silent } from '../../kube/log.ts'
 import { createVirtualClock } from '../../kube/virtual-clock.ts'
@@ -150,6 +151,13 @@ describe('the mode iptables on a machine', () => {
       writes.map((call) => call.split(' ')[0]),
       ['iptables-legacy-restore', 'ip6tables-legacy-restore', 'iptables-restore', 'ip6tables-restore'],
     )
+  })
+
+  test('what full privileges are needed for is to load a module with room for more clients, where it is not loaded', async () => {
+    const { mode, options, calls } = setup({ versions: { iptables: legacy, modprobe: '' } })
+    await mode.prepare?.(options)
+    const loaded = existsSync('/sys/module/xt_recent/parameters/ip_list_tot')
+    assert.deepEqual(calls, loaded ? [] : ['modprobe xt_recent ip_list_tot=10000 ip_list_hash_size=512'])
   })
 
   test('with no iptables at all there is nothing to take away', async () => {
