@@ -3,17 +3,18 @@ import { describe, test } from 'node:test'
 import { after, commandsFor, finished, isAsWanted, parseServers } from './kernel-servers.ts'
 import type { VirtualServer } from './virtual-servers.ts'
 
-// As Linux 6.1 prints it (CONFIG_HZ=250).
+// As ipvsadm 1.31 prints it.
 const listing = `IP Virtual Server version 1.2.1 (size=4096)
 Prot LocalAddress:Port Scheduler Flags
-  -> RemoteAddress:Port Forward Weight ActiveConn InActConn
-TCP  0A600001:0050 rr  persistent 25000 FFFFFFFF
-  -> 0AF40005:1F90      Masq    1      2          1         
-  -> 0AF40006:1F90      Masq    0      0          0         
-SCTP  [fd00:0096:0000:0000:0000:0000:0000:0001]:0050 rr persistent 15000 80000000
-UDP  0A600001:0035 rr  
-FWM  52530001 sh 
-  -> [fd00:0244:0000:0000:0000:0000:0000:0005]:1F90      Masq    1      0          0         
+  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn
+TCP  10.96.0.1:80 rr persistent 100
+  -> 10.244.0.5:8080              Masq    1      2          1         
+  -> 10.244.0.6:8080              Masq    0      0          0         
+SCTP [fd00:96::1]:80 rr persistent 60
+UDP  10.96.0.1:53 rr
+FWM  1381171201 IPv6 sh
+  -> [fd00:244::5]:8080           Masq    1      0          0         
+FWM  1381171202 rr
 `
 
 const web: VirtualServer = {
@@ -25,7 +26,7 @@ const web: VirtualServer = {
 }
 
 void describe('virtual servers of the kernel', () => {
-  const seen = parseServers(listing, 250)
+  const seen = parseServers(listing)
 
   void test('are read with their targets and connections', () => {
     assert.deepEqual(
@@ -34,11 +35,15 @@ void describe('virtual servers of the kernel', () => {
         '--tcp-service 10.96.0.1:80 rr 100',
         '--sctp-service [fd00:96::1]:80 rr 60',
         '--udp-service 10.96.0.1:53 rr 0',
-        '--fwmark-service 1381171201 sh 0',
+        '--fwmark-service 1381171201 --ipv6 sh 0',
+        '--fwmark-service 1381171202 rr 0',
       ],
     )
     assert.deepEqual(seen.get(web.name)?.targets.get('10.244.0.5:8080'), { weight: 1, connections: 3 })
-    assert.deepEqual([...(seen.get('--fwmark-service 1381171201')?.targets.keys() ?? [])], ['[fd00:244::5]:8080'])
+    assert.deepEqual(
+      [...(seen.get('--fwmark-service 1381171201 --ipv6')?.targets.keys() ?? [])],
+      ['[fd00:244::5]:8080'],
+    )
   })
 
   void test('need nothing when they are as wanted', () => {

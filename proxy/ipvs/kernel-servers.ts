@@ -1,8 +1,7 @@
 /**
- * The kernel's virtual servers: read from /proc/net/ip_vs (both families, with the connections of each target, without a process), and the
- * commands for `ipvsadm --restore` that lead from them to others. Pure.
+ * The kernel's virtual servers as ipvsadm lists them, with the connections of each target, and the commands for `ipvsadm --restore` that lead
+ * from them to others. Pure. (/proc/net/ip_vs has the same, but leaves servers out where several network namespaces use IPVS.)
  */
-import ipaddr from 'ipaddr.js'
 import type { VirtualServer } from './virtual-servers.ts'
 
 export interface SeenTarget {
@@ -16,60 +15,41 @@ export interface SeenServer {
   targets: Map<string, SeenTarget>
 }
 
-/** By name, as VirtualServer has it; marks without their family, which the kernel does not show. */
+/** By name, as VirtualServer has it. */
 export type SeenServers = ReadonlyMap<string, SeenServer>
 
-/**
- * @param text of /proc/net/ip_vs
- * @param ticks how many the kernel counts in a second (CONFIG_HZ): the time that clients are remembered is printed in these
- */
-export function parseServers(text: string, ticks: number): SeenServers {
+/** @param text of `ipvsadm --list --numeric` */
+export function parseServers(text: string): SeenServers {
   const servers = new Map<string, SeenServer>()
   let current: SeenServer | undefined
   for (const line of text.split('\n')) {
     const words = line.trim().split(/\s+/)
     if (words[0] === '->') {
       const [, target = '', , weight = '', active = '', inactive = ''] = words
-      const at = endpoint(target)
-      if (at !== undefined) {
-        current?.targets.set(at, { weight: Number(weight), connections: Number(active) + Number(inactive) })
-      }
+      current?.targets.set(target, { weight: Number(weight), connections: Number(active) + Number(inactive) })
       continue
     }
-    const [protocol = '', at = '', scheduler = '', ...flags] = words
-    const name = nameOf(protocol, at)
-    if (name === undefined) continue
+    const [kind = '', at = '', ...rest] = words
+    const option = serviceOptions[kind]
+    if (option === undefined) continue
+    const isIpv6Mark = rest[0] === 'IPv6'
+    const [scheduler = '', ...flags] = isIpv6Mark ? rest.slice(1) : rest
     const persistent = flags.indexOf('persistent')
     current = {
       scheduler,
-      persistence: persistent === -1 ? 0 : Math.round(Number(flags[persistent + 1]) / ticks),
+      persistence: persistent === -1 ? 0 : Number(flags[persistent + 1]),
       targets: new Map(),
     }
-    servers.set(name, current)
+    servers.set(`${option} ${at}${isIpv6Mark ? ' --ipv6' : ''}`, current)
   }
   return servers
 }
 
-/** As `parseServers` names it. */
-export function seenName(name: string): string {
-  return name.replace(/ --ipv6$/, '')
-}
-
-function nameOf(protocol: string, at: string): string | undefined {
-  if (protocol === 'FWM') return `--fwmark-service ${Number.parseInt(at, 16)}`
-  const address = endpoint(at)
-  return ['TCP', 'UDP', 'SCTP'].includes(protocol) && address !== undefined
-    ? `--${protocol.toLowerCase()}-service ${address}`
-    : undefined
-}
-
-/** `0A600001:0050` or `[fd00:0096:0000:...:0001]:0050`; undefined for the heading. */
-function endpoint(text: string): string | undefined {
-  const [, v4, v6, port = ''] = /^(?:([0-9A-F]{8})|\[([0-9a-f:]+)\]):([0-9A-F]{4})$/.exec(text) ?? []
-  const number = Number.parseInt(port, 16)
-  if (v4 !== undefined)
-    return `${[0, 2, 4, 6].map((at) => Number.parseInt(v4.slice(at, at + 2), 16)).join('.')}:${number}`
-  return v6 === undefined ? undefined : `[${ipaddr.IPv6.parse(v6).toString()}]:${number}`
+const serviceOptions: Readonly<Record<string, string>> = {
+  TCP: '--tcp-service',
+  UDP: '--udp-service',
+  SCTP: '--sctp-service',
+  FWM: '--fwmark-service',
 }
 
 export interface Commands {
@@ -138,7 +118,7 @@ export function finished(
 ): { name: string; target: string; command: string }[] {
   const found: { name: string; target: string; command: string }[] = []
   for (const { name, targets } of wanted) {
-    for (const [target, { weight, connections }] of seen.get(seenName(name))?.targets ?? []) {
+    for (const [target, { weight, connections }] of seen.get(name)?.targets ?? []) {
       if (weight !== 0 || connections > 0 || targets.has(target)) continue
       found.push({ name, target, command: `--delete-server ${name} --real-server ${target}` })
     }

@@ -1,5 +1,5 @@
 /** The mode `ipvs`: what it needs of the kernel and which programs, its kernel settings, what is left of it. */
-import { readFile } from 'node:fs/promises'
+import { access, readFile } from 'node:fs/promises'
 import { networkInterfaces, release } from 'node:os'
 import type { Clock } from '../../kube/clock.ts'
 import { type Cidr, contains, parseAddress } from '../addresses.ts'
@@ -35,29 +35,16 @@ export function ipvsMode(run: Run, clock: Clock): Mode {
     }
   }
 
-  /** Empty where IPVS was never used. */
-  const listing = () => readFile('/proc/net/ip_vs', 'utf8').catch(() => '')
-  let ticks: number | undefined
-  /** The kernel tells nobody how it was built, but what it makes of a known time. */
-  const measureTicks = async (): Promise<number> => {
-    const server = `--fwmark-service ${probeMark}`
-    const add = await run('ipvsadm', ['--restore'], `--add-service ${server} --scheduler rr --persistent 100\n`)
-    const seen = parseServers(await listing(), 100).get(server)
-    await run('ipvsadm', ['--restore'], `--delete-service ${server}\n`)
-    if (add.code !== 0 || !seen?.persistence) throw new WriteError(`IPVS does not take a virtual server: ${add.stderr}`)
-    return seen.persistence
-  }
-
   const writerFor = (options: SkeletonOptions, config: IpvsConfig) =>
     ipvsWriter({
       run,
       nft: nftProgram(),
       addresses: boundAddresses(run),
       async servers() {
-        const text = await listing()
-        if (!/ persistent /.test(text)) return parseServers(text, 1)
-        ticks ??= await measureTicks()
-        return parseServers(text, ticks)
+        if (!(await isUsed())) return new Map()
+        const { code, stdout, stderr } = await run('ipvsadm', ['--list', '--numeric'])
+        if (code !== 0) throw new WriteError(`virtual servers cannot be listed: ${stderr.split('\n')[0] ?? ''}`)
+        return parseServers(stdout)
       },
       skeleton: options,
       plan: { scheduler: config.scheduler, own: ownAddresses },
@@ -92,8 +79,7 @@ export function ipvsMode(run: Run, clock: Clock): Mode {
       return writerFor(options.skeleton, options.ipvs ?? defaults)
     },
     async remove() {
-      // Asking ipvsadm would load the module into a kernel that has never needed it.
-      if ((await listing()) !== '') {
+      if (await isUsed()) {
         await writerFor(noDetection, defaults).remove()
         return
       }
@@ -102,6 +88,14 @@ export function ipvsMode(run: Run, clock: Clock): Mode {
       throw new Error(`the tables of mode ipvs could not be removed: ${removed.stderr}`)
     },
   }
+}
+
+/** Asking ipvsadm would load the module into a kernel that has never needed it. */
+function isUsed(): Promise<boolean> {
+  return access('/proc/net/ip_vs').then(
+    () => true,
+    () => false,
+  )
 }
 
 function probeCommands(scheduler: string): string {

@@ -194,7 +194,7 @@ void describe('the writer of mode ipvs', () => {
     assert.deepEqual([...(kernel.bound ?? [])], ['ip 10.96.0.1'])
   })
 
-  void test('takes marks of its own that no record tells of out of the way, whichever family they are of', async () => {
+  void test('takes marks of its own away that no record tells of', async () => {
     const { kernel, writer } = machine()
     kernel.servers.set('--fwmark-service 1381171201', { scheduler: 'rr', persistence: 0, targets: new Map() })
     kernel.servers.set('--fwmark-service 7', { scheduler: 'rr', persistence: 0, targets: new Map() })

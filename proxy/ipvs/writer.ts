@@ -14,15 +14,7 @@ import { ProgramMissing, type Run } from '../program.ts'
 import { type RuleWriter, WriteError } from '../writer.ts'
 import type { BoundAddresses } from './bound-addresses.ts'
 import { families } from '../addresses.ts'
-import {
-  after,
-  commandsFor,
-  finished,
-  isAsWanted,
-  type SeenServer,
-  type SeenServers,
-  seenName,
-} from './kernel-servers.ts'
+import { after, commandsFor, finished, isAsWanted, type SeenServer, type SeenServers } from './kernel-servers.ts'
 import { type NodePlan, nodePlan, type PlanOptions, replannedFor } from './node-plan.ts'
 import {
   changeText,
@@ -34,7 +26,7 @@ import {
   serverMarks,
   tableName,
 } from './table.ts'
-import { markName, type VirtualServer } from './virtual-servers.ts'
+import type { VirtualServer } from './virtual-servers.ts'
 
 export interface IpvsWriterOptions {
   run: Run
@@ -97,7 +89,7 @@ export function ipvsWriter(options: IpvsWriterOptions): RuleWriter {
     const first: string[] = []
     const last: string[] = []
     for (const [name, server] of wanted) {
-      const commands = commandsFor(name, known.get(seenName(name)), server)
+      const commands = commandsFor(name, known.get(name), server)
       first.push(...commands.first)
       last.push(...commands.last)
     }
@@ -105,9 +97,8 @@ export function ipvsWriter(options: IpvsWriterOptions): RuleWriter {
     await during()
     await ipvsadm(last, 'going')
     for (const [name, server] of wanted) {
-      const at = seenName(name)
-      if (server === undefined) known.delete(at)
-      else known.set(at, after(known.get(at), server))
+      if (server === undefined) known.delete(name)
+      else known.set(name, after(known.get(name), server))
     }
   }
 
@@ -133,9 +124,9 @@ export function ipvsWriter(options: IpvsWriterOptions): RuleWriter {
     if (bound === undefined || !isSame(bound, expected.extras.bound)) return undefined
     const found = new Map<string, SeenServer>()
     for (const [name, server] of expected.servers) {
-      const present = seen.get(seenName(name))
+      const present = seen.get(name)
       if (present === undefined || !isAsWanted(present, server)) return undefined
-      found.set(seenName(name), present)
+      found.set(name, present)
     }
     return found
   }
@@ -148,7 +139,7 @@ export function ipvsWriter(options: IpvsWriterOptions): RuleWriter {
       done.map(({ command }) => command),
       'going',
     )
-    for (const { name, target } of done) known.get(seenName(name))?.targets.delete(target)
+    for (const { name, target } of done) known.get(name)?.targets.delete(target)
   }
 
   const list = async () => (await Promise.all(families.map((family) => nft.list('table', family, tableName)))).join('')
@@ -168,12 +159,11 @@ export function ipvsWriter(options: IpvsWriterOptions): RuleWriter {
 
   /** Servers in the kernel that are ours by their mark, their address, or because the table tells of them. */
   const ours = (seen: SeenServers, bound: ReadonlySet<string>, before: NodePlan): string[] => {
-    const recorded = new Set([...before.servers.keys()].map(seenName))
     return [...seen.keys()].filter((name) => {
       if (options.isExcluded(name)) return false
       const mark = markIn(name)
       if (mark !== undefined) return (mark & serverMarks.mask) >>> 0 === serverMarks.base
-      return recorded.has(name) || bound.has(addressIn(name))
+      return before.servers.has(name) || bound.has(addressIn(name))
     })
   }
 
@@ -185,16 +175,9 @@ export function ipvsWriter(options: IpvsWriterOptions): RuleWriter {
       const next = replannedFor(elements, before, options.plan)
       const seen = await options.servers()
       const bound = (await addresses.list()) ?? new Set<string>()
-      const stale = ours(seen, bound, before)
-      // Marks that no record tells of could be of either family, and stand in the way of new ones.
-      const stray = stale.filter(
-        (name) => markIn(name) !== undefined && !spellings(name).some((each) => before.servers.has(each)),
-      )
-      await ipvsadm(stray.flatMap(spellings).map(deletion), 'going')
-      known = new Map([...seen].filter(([name]) => !stray.includes(name)))
+      known = new Map(seen)
       const wanted = new Map<string, VirtualServer | undefined>(next.servers)
-      const kept = new Set([...next.servers.keys()].map(seenName))
-      for (const name of stale) if (!kept.has(name)) for (const each of spellings(name)) wanted.set(each, undefined)
+      for (const name of ours(seen, bound, before)) if (!next.servers.has(name)) wanted.set(name, undefined)
       const addition = [...next.extras.bound].filter((name) => !bound.has(name))
       const removal = [...bound].filter((name) => !next.extras.bound.has(name))
       await serve(wanted, () =>
@@ -239,7 +222,10 @@ export function ipvsWriter(options: IpvsWriterOptions): RuleWriter {
         const seen = await options.servers()
         const bound = (await addresses.list()) ?? new Set<string>()
         const before = plan ?? nodePlan(options.plan, recordedIn(await list().catch(() => '')))
-        await ipvsadm(ours(seen, bound, before).flatMap(spellings).map(deletion), 'going')
+        await ipvsadm(
+          ours(seen, bound, before).map((name) => `--delete-service ${name}`),
+          'going',
+        )
         await addresses.remove()
         await nft.load(removeText())
         plan = undefined
@@ -273,16 +259,6 @@ export function ipvsWriter(options: IpvsWriterOptions): RuleWriter {
       }
     },
   }
-}
-
-/** The kernel does not say of which family a mark's server is. */
-function spellings(name: string): string[] {
-  const mark = markIn(name)
-  return mark === undefined ? [name] : families.map((family) => markName(family, mark))
-}
-
-function deletion(name: string): string {
-  return `--delete-service ${name}`
 }
 
 function markIn(name: string): number | undefined {
