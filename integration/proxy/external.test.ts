@@ -152,7 +152,8 @@ describeEachMode('traffic from outside', (mode, test) => {
     const next = nodePort === 30_001 ? 30_002 : 30_001
     await world.edit('moved', { spec: { ports: [{ port: 80, targetPort: 8080, nodePort: next }] } })
     await eventually(() => world.outside.tcp(world.nodeIp('node-1'), next), 'a')
-    assert.equal(await world.outside.tcp(world.nodeIp('node-1'), nodePort), 'ECONNREFUSED')
+    // Opened before the old one is closed.
+    await eventually(() => world.outside.tcp(world.nodeIp('node-1'), nodePort), 'ECONNREFUSED', 500)
     await world.edit('moved', { spec: { type: 'ClusterIP', ports: [{ port: 80, targetPort: 8080 }] } })
     await eventually(() => world.outside.tcp(world.nodeIp('node-1'), next), 'ECONNREFUSED')
     assert.notEqual(await world.outside.tcp(vip, 80, { timeoutMs: 300 }), 'a')
@@ -160,12 +161,12 @@ describeEachMode('traffic from outside', (mode, test) => {
 
   test('the masquerade mark does not leave the node', async () => {
     const [argv, cleared]: [string[], RegExp] =
-      mode.name === 'nftables'
-        ? [
-            ['nft', 'list', 'chain', 'ip', 'roadstead', 'nat-post'],
+      mode.name === 'iptables'
+        ? [['iptables-legacy-save'], /-j MARK --set-xmark 0x4000\/0x0\n.* -j MASQUERADE/]
+        : [
+            ['nft', 'list', 'chain', 'ip', mode.name === 'ipvs' ? 'roadstead-ipvs' : 'roadstead', 'nat-post'],
             /meta mark set meta mark \^ 0x00004000\n\s+masquerade/,
           ]
-        : [['iptables-legacy-save'], /-j MARK --set-xmark 0x4000\/0x0\n.* -j MASQUERADE/]
     assert.match(await world.run('rs-test-proxy-out-node-1', argv), cleared)
   })
 })

@@ -27,13 +27,12 @@ export async function testInMachine(t: TestContext, { files, env = {}, ...option
     const told = `${output}\n${console}`
     assert.ok(existsSync(file), `the machine ended with ${code ?? 'no answer'} before the tests did:\n${told}`)
     const summary = JSON.parse(readFileSync(file, 'utf8')) as Summary
-    if (summary.failed > 0) t.diagnostic(told)
     for (const { path, outcome, reason } of summary.tests) {
       await t.test(path.join(' > '), { skip: outcome === 'skipped' && (reason ?? true) }, () => {
-        assert.equal(outcome, 'passed', 'see what the machine printed')
+        assert.equal(outcome, 'passed', 'what the machine printed is told below')
       })
     }
-    assert.equal(summary.failed, 0)
+    assert.equal(summary.failed, 0, told)
     assert.ok(summary.passed > 0, `no test ran:\n${told}`)
   } finally {
     rmSync(results, { recursive: true, force: true })
