@@ -88,7 +88,7 @@ describe('marks', () => {
 
   test('of a virtual machine are found by the name of the test, and count more than what this machine lacks', () => {
     const inside = result(
-      'integration/vm/ipvs.test.ts',
+      'integration/vm/ipvs.soak.ts',
       ['mode ipvs in a kernel that has it', `traffic from outside, mode ipvs > ${title}`],
       'passed',
     )
