@@ -17,6 +17,7 @@ import {
   partsOf,
 } from '../elements.ts'
 import { fingerprint } from '../fingerprint.ts'
+import { recordMapTexts } from '../nftables/record-maps.ts'
 import type { SkeletonOptions } from '../nftables/skeleton.ts'
 
 export const tableName = 'roadstead-ipvs'
@@ -213,23 +214,10 @@ function body(family: Family, options: SkeletonOptions): string {
       `${protocol} dport != 0 ct status & confirmed != 0 ct reply ${family} saddr . meta l4proto . ct reply proto-src @frontends goto reject-it`,
   )
   const lines = [
-    `set pods { type ${type}; flags interval; }`,
-    `set service-cidrs { type ${type}; flags interval; }`,
-    `set cluster-ips { type ${type}; }`,
-    `set frontends { type ${frontendType}; }`,
-    `map no-ep { type ${frontendType} : verdict; }`,
-    `set fw-vips { type ${frontendType}; }`,
-    `set fw-allow { type ${frontendType} . ${type}; flags interval; }`,
-    `set masq { type ${frontendType}; }`,
-    `set local-vips { type ${frontendType}; }`,
-    `map svc { type ${frontendType} : verdict; }`,
-    `map ep { typeof ${frontend} . numgen random mod 2 : ${family} daddr . th dport; }`,
-    `map svc-local { type ${frontendType} : verdict; }`,
-    `map ep-local { typeof ${frontend} . numgen random mod 2 : ${family} daddr . th dport; }`,
-    `set hairpin { type ${type} . ${type}; }`,
-    `map session { type ${frontendType} : classid; }`,
-    `map learn { type classid : mark; }`,
-    `map health-ports { type inet_service : ${type}; }`,
+    ...recordMapTexts(family, {
+      endpoint: `{ typeof ${frontend} . numgen random mod 2 : ${family} daddr . th dport; }`,
+      learn: '{ type classid : mark; }',
+    }),
     `map marks { type ${frontendType} : mark; }`,
     `set bound { type ${type}; }`,
     chain('reject-it', 'meta l4proto tcp reject with tcp reset', 'reject'),

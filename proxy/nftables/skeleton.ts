@@ -14,6 +14,7 @@ import type { LocalMatch, LocalMatches } from '../local-detection.ts'
 import { maxSlots } from '../slots.ts'
 import { affinityMaps } from './affinity-maps.ts'
 import { firstSlotHandle, lastSlotHandle, slotBase } from './slot-handles.ts'
+import { recordMapTexts } from './record-maps.ts'
 
 export const tableName = 'roadstead'
 
@@ -169,23 +170,10 @@ function body(
   const outsider = notLocal(address, local[family])
   const fromOutside = outsider === undefined ? '' : `${outsider} `
   const maps = [
-    `set pods { type ${type}; flags interval; }`,
-    `set service-cidrs { type ${type}; flags interval; }`,
-    `set cluster-ips { type ${type}; }`,
-    `set frontends { type ${frontendType}; }`,
-    `map no-ep { type ${frontendType} : verdict; }`,
-    `set fw-vips { type ${frontendType}; }`,
-    `set fw-allow { type ${frontendType} . ${type}; flags interval; }`,
-    `set masq { type ${frontendType}; }`,
-    `set local-vips { type ${frontendType}; }`,
-    `map svc { type ${frontendType} : verdict; }`,
-    `map ep { type ${frontendType} . classid : ${type} . inet_service; }`,
-    `map svc-local { type ${frontendType} : verdict; }`,
-    `map ep-local { type ${frontendType} . classid : ${type} . inet_service; }`,
-    `set hairpin { type ${type} . ${type}; }`,
-    `map session { type ${frontendType} : classid; }`,
-    `map learn { type classid : verdict; }`,
-    `map health-ports { type inet_service : ${type}; }`,
+    ...recordMapTexts(family, {
+      endpoint: `{ type ${frontendType} . classid : ${type} . inet_service; }`,
+      learn: '{ type classid : verdict; }',
+    }),
     ...affinityMapTexts(family),
   ]
   const chains = [

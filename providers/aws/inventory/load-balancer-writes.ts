@@ -1,9 +1,9 @@
 /** Writes of load balancers, listeners and tags, laid over the records. */
 import type { AwsCloud } from '../cloud.ts'
-import type { ListenerRecord, Records } from './records.ts'
+import type { ListenerRecord, LoadBalancerRecord, Records } from './records.ts'
 import { wordsOf } from './records.ts'
 import { ownerOfTags } from '../tags.ts'
-import { defined, patched, removal, retag, without, write } from './write.ts'
+import { defined, onRecord, patched, removal, retag, without, write } from './write.ts'
 
 export function loadBalancerWrites(cloud: AwsCloud, records: Records, now: () => number) {
   const lists = ['loadBalancers'] as const
@@ -23,39 +23,38 @@ export function loadBalancerWrites(cloud: AwsCloud, records: Records, now: () =>
       }
     }
   }
-  const onLoadBalancer =
-    <I extends { loadBalancerArn: string }, T>(
-      call: (input: I, signal: AbortSignal) => Promise<T>,
-      done: (record: NonNullable<ReturnType<Records['loadBalancers']['get']>>, input: I) => void,
-    ) =>
-    async (input: I, signal: AbortSignal): Promise<T> => {
-      const record = records.loadBalancers.get(input.loadBalancerArn)
-      const answer = await write(records, now, { lists, of: [record] }, () => call(input, signal))
-      if (record !== undefined) {
+  const onLoadBalancer = <I extends { loadBalancerArn: string }, T>(
+    call: (input: I, signal: AbortSignal) => Promise<T>,
+    done: (record: LoadBalancerRecord, input: I) => void,
+  ) =>
+    onRecord(
+      { records, now, lists },
+      (input: I) => records.loadBalancers.get(input.loadBalancerArn),
+      call,
+      (record, input) => {
         done(record, input)
         record.writtenAt = now()
-      }
-      return answer
-    }
-  const onListener =
-    <I extends { listenerArn: string }, T>(
-      call: (input: I, signal: AbortSignal) => Promise<T>,
-      done: (record: ListenerRecord, input: I) => void,
-    ) =>
-    async (input: I, signal: AbortSignal): Promise<T> => {
-      const record = listenerOf(input.listenerArn)
-      const unsure = () => {
+      },
+    )
+  const onListener = <I extends { listenerArn: string }, T>(
+    call: (input: I, signal: AbortSignal) => Promise<T>,
+    done: (record: ListenerRecord, input: I) => void,
+  ) =>
+    onRecord(
+      { records, now, lists: [] },
+      (input: I) => listenerOf(input.listenerArn),
+      call,
+      (record, input) => {
+        done(record, input)
+        record.writtenAt = now()
+      },
+      (record, input) => {
         forgetListeners(input.listenerArn)()
-        if (record !== undefined) record.attributes = undefined
-        if (record !== undefined) record.certificates = undefined
-      }
-      const answer = await write(records, now, { lists: [], of: [record], unsure }, () => call(input, signal))
-      if (record !== undefined) {
-        done(record, input)
-        record.writtenAt = now()
-      }
-      return answer
-    }
+        if (record === undefined) return
+        record.attributes = undefined
+        record.certificates = undefined
+      },
+    )
   return {
     createLoadBalancer: (async (input, signal) => {
       const groups = (input.securityGroups ?? []).map((id) => records.securityGroups.get(id))

@@ -4,23 +4,22 @@ import { drainingTarget, newTarget, targetKey } from './health.ts'
 import type { Records, TargetGroupRecord } from './records.ts'
 import { wordsOf } from './records.ts'
 import { ownerOfTags } from '../tags.ts'
-import { defined, patched, removal, write } from './write.ts'
+import { defined, onRecord, patched, removal, write } from './write.ts'
 
 export function targetWrites(cloud: AwsCloud, records: Records, now: () => number) {
   const lists = ['targetGroups'] as const
-  const onGroup =
-    <I extends { targetGroupArn: string }, T>(
-      call: (input: I, signal: AbortSignal) => Promise<T>,
-      done: (record: TargetGroupRecord, input: I) => void,
-      unsure: (record: TargetGroupRecord) => void = () => {},
-    ) =>
-    async (input: I, signal: AbortSignal): Promise<T> => {
-      const record = records.targetGroups.get(input.targetGroupArn)
-      const touched = { lists, of: [record], unsure: () => record && unsure(record) }
-      const answer = await write(records, now, touched, () => call(input, signal))
-      if (record !== undefined) done(record, input)
-      return answer
-    }
+  const onGroup = <I extends { targetGroupArn: string }, T>(
+    call: (input: I, signal: AbortSignal) => Promise<T>,
+    done: (record: TargetGroupRecord, input: I) => void,
+    unsure: (record: TargetGroupRecord) => void = () => {},
+  ) =>
+    onRecord(
+      { records, now, lists },
+      (input: I) => records.targetGroups.get(input.targetGroupArn),
+      call,
+      done,
+      (record) => record && unsure(record),
+    )
   const forgetHealth = (record: TargetGroupRecord) => {
     record.health = undefined
   }

@@ -39,6 +39,23 @@ export async function write<T>(
   }
 }
 
+/** An action of the port about one object: `done` lays it over the object's record, where there is one; `unsure` as in Touched. */
+export function onRecord<I, R extends Life, T>(
+  { records, now, lists }: { records: Records; now: () => number; lists: readonly List[] },
+  recordOf: (input: I) => R | undefined,
+  call: (input: I, signal: AbortSignal) => Promise<T>,
+  done: (record: R, input: I) => void,
+  unsure: (record: R | undefined, input: I) => void = () => {},
+): (input: I, signal: AbortSignal) => Promise<T> {
+  return async (input, signal) => {
+    const record = recordOf(input)
+    const touched = { lists, of: [record], unsure: () => unsure(record, input) }
+    const answer = await write(records, now, touched, () => call(input, signal))
+    if (record !== undefined) done(record, input)
+    return answer
+  }
+}
+
 /** A delete of what is gone is done. */
 export async function removal(
   records: Records,
