@@ -1,11 +1,11 @@
 /** The proxy's two HTTP servers: /healthz and /livez for load balancers and probes, /metrics, /proxyMode and /configz for administrators. */
-import type { RequestListener, ServerResponse } from 'node:http'
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { Health } from './health.ts'
 import type { ProxyMetrics } from './metrics.ts'
 
 export function healthListener(health: Health, metrics: ProxyMetrics): RequestListener {
   return (request, response) => {
-    const path = new URL(request.url ?? '/', 'http://proxy').pathname
+    const path = pathOf(request)
     if (path !== '/healthz' && path !== '/livez') return notFound(response)
     const answer = path === '/healthz' ? health.healthz() : health.livez()
     metrics.probed(path === '/healthz' ? 'healthz' : 'livez', answer.code)
@@ -18,7 +18,7 @@ export function healthListener(health: Health, metrics: ProxyMetrics): RequestLi
 /** @param config what /configz shows */
 export function metricsListener(metrics: ProxyMetrics, mode: string, config: () => unknown): RequestListener {
   return (request, response) => {
-    const path = new URL(request.url ?? '/', 'http://proxy').pathname
+    const path = pathOf(request)
     if (path === '/proxyMode') response.writeHead(200, { 'Content-Type': 'text/plain' }).end(mode)
     else if (path === '/configz') {
       // Under the name of the group, as every Kubernetes component answers it.
@@ -31,6 +31,11 @@ export function metricsListener(metrics: ProxyMetrics, mode: string, config: () 
       )
     } else notFound(response)
   }
+}
+
+/** Undefined for what is no path: anybody may ask, and what a listener throws ends the process. */
+function pathOf({ url = '/' }: IncomingMessage): string | undefined {
+  return URL.parse(url, 'http://proxy')?.pathname
 }
 
 function notFound(response: ServerResponse): void {

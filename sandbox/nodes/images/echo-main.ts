@@ -26,7 +26,8 @@ const tcpConnections = new Set<Socket>()
 const streams = new Set<ServerResponse>()
 
 const http = createServer((request, response) => {
-  const url = new URL(request.url ?? '/', 'http://echo')
+  const url = URL.parse(request.url ?? '/', 'http://echo')
+  if (url === null) return text(response, 400, 'no such path\n')
   if (draining) response.setHeader('Connection', 'close')
   if (url.pathname === '/healthz') return text(response, 200, 'ok\n')
   if (url.pathname === '/readyz') return text(response, ready ? 200 : 503, ready ? 'ok\n' : 'not ready\n')
