@@ -13,11 +13,12 @@ const insideVariable = 'ROADSTEAD_INSIDE'
 
 /**
  * The command line that runs this tool's commands. V8 sizes its young generation for throughput; 16 MiB instead saves each of the
- * long-running processes 70 MiB and more (measured by `npm run bench -- kube`).
+ * long-running processes 70 MiB and more (measured by `npm run bench -- kube`). --expose-gc: proxy/garbage.ts.
  */
 export const roadsteadCommand: readonly string[] = [
   process.execPath,
   '--max-semi-space-size=16',
+  '--expose-gc',
   join(import.meta.dirname, 'main.ts'),
 ]
 
