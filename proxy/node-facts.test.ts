@@ -54,10 +54,16 @@ describe('where node ports are answered', () => {
 describe('a node', () => {
   test('that is being removed gets no new connections', () => {
     const taint = (key: string): Node => ({ ...object, spec: { taints: [{ key, effect: 'NoSchedule' }] } })
-    assert.equal(isEligible(object), true)
-    assert.equal(isEligible(taint('ToBeDeletedByClusterAutoscaler')), false)
-    assert.equal(isEligible(taint('node.kubernetes.io/unreachable')), true)
-    assert.equal(isEligible({ ...object, metadata: { name: 'n1', deletionTimestamp: '2026-01-01T00:00:00Z' } }), false)
+    const leaving = { ...object, metadata: { name: 'n1', deletionTimestamp: '2026-01-01T00:00:00Z' } }
+    assert.equal(isEligible(object, true), true)
+    assert.equal(isEligible(taint('ToBeDeletedByClusterAutoscaler'), true), false)
+    assert.equal(isEligible(taint('node.kubernetes.io/unreachable'), true), true)
+    assert.equal(isEligible(leaving, true), false)
+  })
+
+  test('that is gone gets none either, but one that nobody knows of yet goes on getting them', () => {
+    assert.equal(isEligible(undefined, true), false)
+    assert.equal(isEligible(undefined, false), true)
   })
 
   test('has Pods in the networks that tell', () => {

@@ -72,9 +72,14 @@ function isLoopback({ text }: Address): boolean {
 
 const autoscalerTaint = 'ToBeDeletedByClusterAutoscaler'
 
-/** Whether load balancers may send new connections here: not while the node is being removed (KEP-3836). */
-export function isEligible(node: Node | undefined): boolean {
-  if (node === undefined) return true
+/**
+ * Whether load balancers may send new connections here: not while the node is being removed, or when it is gone (KEP-3836).
+ * @param listed false: nobody knows yet. Then it may, as with kube-proxy (proxy_health.go, `nodeEligible` at the start): proxies that are
+ * restarted while the API server is away forward by the rules they find, and must not take their nodes out of every load balancer. Without
+ * such rules /healthz is 503 anyway (health.ts).
+ */
+export function isEligible(node: Node | undefined, listed: boolean): boolean {
+  if (node === undefined) return !listed
   if (node.metadata.deletionTimestamp !== undefined) return false
   return !(node.spec?.taints ?? []).some((taint) => taint.key === autoscalerTaint)
 }

@@ -184,9 +184,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   })
 
   const followNode = () => {
-    const node = nodeInformer.cache.at(nodeName)
-    // A Node that is gone, or not there yet, gets no new connections; before the first list nobody knows.
-    health.setEligible(node === undefined ? !nodeInformer.hasSynced : isEligible(node))
+    health.setEligible(isEligible(nodeInformer.cache.at(nodeName), nodeInformer.hasSynced))
     const now = factsNow()
     if (sameFacts(facts, now)) return
     facts = now
