@@ -47,6 +47,7 @@ const external = real('external')
 const addresses = real('addresses')
 const refusal = real('refusal')
 const affinity = real('affinity')
+const topology = real('topology')
 const policy = real('policy')
 const restart = real('restart')
 const conntrack = real('conntrack')
@@ -177,8 +178,20 @@ export const behaviours: readonly Behaviour[] = [
   {
     id: 'topology',
     point: 1,
-    text: 'Hints for nodes and zones, as trafficDistribution makes them (KEP-2433, KEP-4444, KEP-3015)',
-    shown: everyPacket,
+    text: 'Hints for nodes and zones keep connections near, as trafficDistribution makes them, or are ignored as a whole (KEP-2433, KEP-4444, KEP-3015)',
+    shown: [
+      ...topology(
+        'connections stay in the zone that endpoints are hinted for, from Pods, nodes and outside, TCP and UDP',
+        'a hint for the node goes before one for its zone, and counts where every endpoint has one',
+        'trafficDistribution PreferClose, PreferSameZone and PreferSameNode keep connections near, and can be changed',
+        'an endpoint without a hint makes hints count for nothing, until it has one',
+        'where no endpoint is hinted for the zone, all get connections',
+        'endpoints that are not ready have no say; when the last one of the zone goes, all others get connections',
+        'the zone of a Node is followed; a Node without one uses all endpoints',
+        'policy Local does not know hints: the endpoints of the node count, and for Pods and the node those that are near',
+      ),
+      ...everyPacket,
+    ],
   },
   {
     id: 'affinity',
@@ -306,6 +319,9 @@ export const behaviours: readonly Behaviour[] = [
         'a change that waits for longer than two sync periods makes it unhealthy, its write makes it healthy',
         "the body is kube-proxy's",
         'a node that is being removed fails /healthz, not /livez, and goes on serving',
+      ),
+      ...process(
+        'restarted while the API server is away, it forwards by what it finds and its node stays with load balancers',
       ),
     ],
     sameCode: true,

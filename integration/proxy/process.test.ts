@@ -132,17 +132,40 @@ describe('the process', { skip: requires('root', 'linux', 'nft', 'ip', 'nsenter'
     )
   })
 
-  test('an API server that nothing reaches for 20 s: its next Service works within 3 s after it is back', async (t) => {
+  /** From now on nothing reaches the API server; ends with what it gives back. */
+  const outage = async () => {
     await nft('add', 'table', 'inet', 'outage')
     await nft('add', 'chain', 'inet', 'outage', 'in', '{ type filter hook input priority 0 ; }')
     await nft('add', 'rule', 'inet', 'outage', 'in', 'tcp', 'dport', '6443', 'drop')
     await nft('add', 'rule', 'inet', 'outage', 'in', 'tcp', 'sport', '6443', 'drop')
+    return () => nft('delete', 'table', 'inet', 'outage')
+  }
+
+  test('restarted while the API server is away, it forwards by what it finds and its node stays with load balancers', async () => {
+    const service = await world.service('kept', {})
+    await world.endpoints('kept', pods, service.spec.ports)
+    const answers = () => onNode().spread('tcp', service.spec.clusterIP ?? '', 80)
+    await eventually(answers, ['a', 'b'])
+    await proxy.end('SIGTERM')
+    const end = await outage()
+    const back = world.startProxy('node-1', `--config=${file}`)
+    await eventually(async () => (await http(10_256, '/healthz')).status, 200, 15_000)
+    const { nodeEligible, status } = JSON.parse((await http(10_256, '/healthz')).body) as Record<string, unknown>
+    assert.deepEqual([nodeEligible, status], [true, undefined], 'nothing is written yet')
+    assert.deepEqual(await answers(), ['a', 'b'])
+    await end()
+    proxy = await back
+    await world.remove('kept')
+  })
+
+  test('an API server that nothing reaches for 20 s: its next Service works within 3 s after it is back', async (t) => {
+    const end = await outage()
     const service = await world.service('late', {})
     await world.endpoints('late', pods, service.spec.ports)
     const clusterIp = service.spec.clusterIP ?? ''
     await new Promise((resolve) => setTimeout(resolve, 20_000))
     assert.notEqual(await onNode().tcp(clusterIp, 80, { timeoutMs: 300 }), 'a')
-    await nft('delete', 'table', 'inet', 'outage')
+    await end()
     const back = performance.now()
     await eventually(() => pods[0]?.agent.spread('tcp', clusterIp, 80, 10) ?? Promise.resolve([]), ['a', 'b'], 10_000)
     const took = performance.now() - back

@@ -5,11 +5,12 @@
 import { type ChildProcess } from 'node:child_process'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { roadsteadCommand } from '../../cli/user-namespace.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { systemClock } from '../../kube/clock.ts'
 import { plainConnection } from '../../kube/connection.ts'
 import { createHttpClient, type HttpKubeClient } from '../../kube/http-client.ts'
-import type { EndpointConditions, EndpointSlice, Service, ServicePort } from '../../kube/objects.ts'
+import type { Endpoint, EndpointSlice, Service, ServicePort } from '../../kube/objects.ts'
 import { endpointSlices, nodes, services } from '../../kube/resources.ts'
 import { writeKubeconfig } from '../../sandbox/apiserver/kubeconfig.ts'
 import { type ApiServer, startApiServer } from '../../sandbox/apiserver/server.ts'
@@ -36,9 +37,8 @@ export interface PodInWorld {
   agent: Agent
 }
 
-interface EndpointState {
+export interface EndpointState extends Pick<Endpoint, 'conditions' | 'hints'> {
   pod: PodInWorld
-  conditions?: EndpointConditions
 }
 
 export interface World {
@@ -68,6 +68,8 @@ export interface World {
   ): Promise<void>
   /** Sends a load balancer address to a node, as a passthrough load balancer does. */
   routeAddress(address: string, node: string): Promise<void>
+  /** Labels of a Node; null takes one away. */
+  labelNode(node: string, labels: Readonly<Record<string, string | null>>): Promise<void>
   run(namespace: string, argv: readonly string[]): Promise<string>
   close(): Promise<void>
 }
@@ -173,8 +175,7 @@ export async function startWorld(name: string): Promise<World> {
       }
     },
     async startProxy(node, ...flags) {
-      const cli = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
-      const argv = [process.execPath, cli, 'proxy', '--kubeconfig', kubeconfig, '--hostname-override', node]
+      const argv = [...roadsteadCommand, 'proxy', '--kubeconfig', kubeconfig, '--hostname-override', node]
       const child = spawnIn(namespaceOf(name, node), [
         ...argv,
         '--cluster-cidr=10.244.0.0/16,fd00:244::/48',
@@ -236,12 +237,8 @@ export async function startWorld(name: string): Promise<World> {
             port: listening,
           })),
           endpoints: states.map((state) => {
-            const { pod, conditions } = 'pod' in state ? state : { pod: state, conditions: { ready: true } }
-            return {
-              addresses: [addressType === 'IPv4' ? pod.ip : pod.ip6],
-              nodeName: pod.node,
-              ...(conditions && { conditions }),
-            }
+            const { pod, ...more } = 'pod' in state ? state : { pod: state, conditions: { ready: true } }
+            return { addresses: [addressType === 'IPv4' ? pod.ip : pod.ip6], nodeName: pod.node, ...more }
           }),
         }
         const present = await client
@@ -261,6 +258,9 @@ export async function startWorld(name: string): Promise<World> {
       const line = (via: string) => `route replace ${address}/${family === 'IPv4' ? 32 : 128} via ${via}`
       await ipBatch([line(network.node(node)?.addresses[family] ?? '')], namespaceOf(name, 'lb'))
       await ipBatch([line(bridgeAddress('lb', family))], namespaceOf(name, 'router'))
+    },
+    async labelNode(node, labels) {
+      await client.patch(nodes, { name: node }, { type: 'merge', body: { metadata: { labels } } })
     },
     async run(namespace, argv) {
       const { code, stdout, stderr } = await runIn(namespace, argv)
