@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { requires } from '../../scripts/requires.ts'
+import { firstDifference, inOrder } from './listings.ts'
 import { type PodInWorld, type RunningProxy, startWorld, type World } from './world.ts'
 
 describe('changes made by others', { skip: requires('root', 'linux', 'nft', 'ip', 'nsenter') }, () => {
@@ -17,7 +18,8 @@ describe('changes made by others', { skip: requires('root', 'linux', 'nft', 'ip'
       nft('list', 'table', 'ip', 'roadstead'),
       nft('list', 'table', 'ip6', 'roadstead'),
     ])
-    return tables.join('').replaceAll(/\n\t\telements = \{ [^}]* (?:timeout|expires) [^}]*\}/g, '')
+    const text = tables.join('').replaceAll(/\n\t\telements = \{ [^}]* (?:timeout|expires) [^}]*\}/g, '')
+    return inOrder(text)
   }
   const writes = () => proxy.log().split('rules written').length - 1
   const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
@@ -107,10 +109,3 @@ describe('changes made by others', { skip: requires('root', 'linux', 'nft', 'ip'
     assert.match(await ours(), /chain t77/)
   })
 })
-
-function firstDifference(before: string, now: string): string {
-  const was = before.split('\n')
-  const is = now.split('\n')
-  const at = was.findIndex((line, index) => line !== is[index])
-  return `${was[at]?.trim()} became ${is[at]?.trim()}`
-}

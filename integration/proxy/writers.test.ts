@@ -14,12 +14,14 @@ import { requires } from '../../scripts/requires.ts'
 import { createNamespaces, deleteNamespaces, runIn, spawnIn } from '../../sandbox/nodes/netns.ts'
 import { exitOf } from '../../sandbox/nodes/processes.ts'
 import { inside } from './enter.ts'
+import { firstDifference, inOrder } from './listings.ts'
 import { everything, floods, sample, variants } from './samples.ts'
 
 const namespaces = ['rs-writers-netlink', 'rs-writers-text'] as const
 const [netlinkPlace, textPlace] = namespaces
 
 const listing = async (namespace: string) => (await runIn(namespace, ['nft', 'list', 'ruleset'])).stdout
+const withoutTime = async () => inOrder((await listing(netlinkPlace)).replaceAll(/ expires \w+/g, ''))
 const nothing: ElementSet = new Map()
 const program = 'nft'
 
@@ -47,7 +49,7 @@ describe('both writers', { skip: requires('root', 'linux', 'nft', 'ip', 'nsenter
   }
   const both = (work: (writer: RuleWriter) => Promise<void>) => Promise.all([work(byNetlink), work(byText)])
   const assertSame = async () => {
-    assert.equal(await listing(netlinkPlace), await listing(textPlace))
+    assert.equal(firstDifference(await listing(textPlace), await listing(netlinkPlace)), undefined)
     assert.deepEqual(sorted(await byNetlink.read()), sorted(await byText.read()))
   }
 
@@ -87,6 +89,8 @@ describe('both writers', { skip: requires('root', 'linux', 'nft', 'ip', 'nsenter
 
   test('list the same after any sequence of changes', async (t) => {
     t.after(await use())
+    // Chains that were made on demand stay in tables that are mended.
+    await both((writer) => writer.remove())
     await both((writer) => writer.replace(nothing))
     const seed = Number(process.env['ROADSTEAD_SEED'] ?? Date.now() % 1_000_000)
     let present: ElementSet = nothing
@@ -132,6 +136,51 @@ describe('both writers', { skip: requires('root', 'linux', 'nft', 'ip', 'nsenter
       assert.equal(await byNetlink.read(), undefined, text)
       await byNetlink.replace(sample)
       assert.deepEqual(sorted(await byNetlink.read()), sorted(sample), text)
+    }
+  })
+
+  test('altered chains are put right in place: the tables and what the kernel remembers stay', async (t) => {
+    t.after(await use())
+    const nft = nftIn(netlinkPlace)
+    const handles = async () => (await runIn(netlinkPlace, ['nft', '--json', 'list', 'tables'])).stdout
+    await byNetlink.replace(sample)
+    const client = '10.0.0.1 . 1a2b:c timeout 1h : 10.244.1.2 . 8080'
+    await nft.load(`add element ip roadstead affinity { ${client} }\n`)
+    const [before, tables] = [await withoutTime(), await handles()]
+    assert.match(tables, /"name": "roadstead", "handle": \d+/)
+    for (const text of [
+      'flush chain ip roadstead services',
+      'flush table ip6 roadstead',
+      'insert rule ip roadstead nat-post accept',
+      'add chain ip6 roadstead stranger',
+      'flush chain ip roadstead t10800',
+      'chain ip roadstead before-in { policy drop ; }',
+      'delete map ip roadstead health-ports',
+      'flush chain ip roadstead services; flush map ip roadstead ep; add element ip roadstead cluster-ips { 10.96.7.7 }',
+    ]) {
+      await nft.load(`${text.replaceAll('; flush', '\nflush').replaceAll('; add', '\nadd')}\n`)
+      assert.equal(await byNetlink.read(), undefined, text)
+      await byNetlink.replace(sample)
+      assert.equal(firstDifference(before, await withoutTime()), undefined, text)
+      assert.equal(await handles(), tables, text)
+    }
+    await byNetlink.forget(await byNetlink.affinity())
+  })
+
+  test('chains of another kind by our names, and elements that lead elsewhere, are swapped', async (t) => {
+    t.after(await use())
+    await byNetlink.remove()
+    const nft = nftIn(netlinkPlace)
+    for (const text of [
+      'delete chain ip roadstead through\nadd chain ip roadstead through',
+      'add chain ip roadstead stranger\nadd element ip roadstead svc { 10.96.7.7 . tcp . 80 : goto stranger }',
+    ]) {
+      await byNetlink.replace(sample)
+      const before = await listing(netlinkPlace)
+      await nft.load(`${text}\n`)
+      assert.equal(await byNetlink.read(), undefined, text)
+      await byNetlink.replace(sample)
+      assert.equal(firstDifference(before, await listing(netlinkPlace)), undefined, text)
     }
   })
 

@@ -6,9 +6,33 @@ import { type Family, families } from '../addresses.ts'
 import { chainsOf, type ElementSet } from '../elements.ts'
 import { countOf, firstCounts, lateRules, type SkeletonOptions, skeleton, tableName } from './skeleton.ts'
 
+/** Of the chains that are made on demand. */
+const lateName = /^[tnl]\d+$/
+
 /** New tables for these elements in place of any old ones, still without the elements. */
 export function emptyTables(options: SkeletonOptions, elements: ElementSet): string {
   return removeText() + skeleton(options) + lateText(lateChains(elements))
+}
+
+/**
+ * Chains and rules as they should be, in tables of this version, in one transaction that leaves the elements alone: what a swap does at a
+ * cost that does not grow with them. Maps that somebody has deleted are there again, empty. nft refuses it where somebody made a chain or a
+ * map of another kind by one of our names, or where an element leads to a chain that is not ours.
+ * @param standing `<family> <name>` of every chain that is there
+ */
+export function mendText(options: SkeletonOptions, elements: ElementSet, standing: Iterable<string>): string {
+  const text = skeleton(options)
+  const own = rulesPerChain(text)
+  const late = new Set(lateChains(elements))
+  const strangers: string[] = []
+  for (const chain of standing) {
+    if (own.has(chain)) continue
+    const [family = '', name = ''] = chain.split(' ')
+    if (lateName.test(name)) late.add(chain)
+    else strangers.push(`delete chain ${family} ${tableName} ${name}\n`)
+  }
+  const flush = families.map((family) => `flush table ${family} ${tableName}\n`)
+  return [...flush, ...strangers, text, lateText([...late])].join('')
 }
 
 /** `table` before `delete table` makes the latter succeed when there is none. */
@@ -45,4 +69,25 @@ export function lateText(chains: readonly string[]): string {
       return `add chain ${at}\nflush chain ${at}\n${rules.join('')}`
     })
     .join('')
+}
+
+/** How many rules each chain of a skeleton has, by its text; the check for tables that another process has made. */
+export function rulesPerChain(text: string): Map<string, number> {
+  const counts = new Map<string, number>()
+  let family = ''
+  let chain: string | undefined
+  for (const line of text.split('\n')) {
+    const [, table] = /^table (\S+) \S+ \{$/.exec(line) ?? []
+    if (table !== undefined) family = table
+    const [, name, rest = ''] = /^ {2}chain (\S+) \{(.*)$/.exec(line) ?? []
+    if (name !== undefined) {
+      chain = `${family} ${name}`
+      counts.set(chain, /^ *\} *$/.test(rest) || rest.trim() === '' ? 0 : 1)
+      if (rest.trim() !== '') chain = undefined
+    } else if (/^ {2}\}/.test(line)) chain = undefined
+    else if (chain !== undefined && line.trim() !== '' && !/^\s*type \w+ hook /.test(line)) {
+      counts.set(chain, (counts.get(chain) ?? 0) + 1)
+    }
+  }
+  return counts
 }

@@ -135,7 +135,9 @@ function recall(family: Family): string[] {
 
 function affinityMapTexts(family: Family): string[] {
   const settings = `size ${affinitySize}; flags dynamic,timeout; timeout 3h;`
-  if (family === 'ip') return [`map affinity { typeof ip saddr . meta priority : ip daddr . th dport; ${settings} }`]
+  // Not `typeof ... : ip daddr . th dport`: nft 1.0.6, once it has read that from the kernel, refuses rules that translate to a `tcp dport` of it
+  // ("conflicting protocols"), and then no rule could be written beside the elements (mendText in chains.ts).
+  if (family === 'ip') return [`map affinity { type ipv4_addr . classid : ipv4_addr . inet_service; ${settings} }`]
   const key = 'numgen random mod 2 . numgen random mod 2 . meta priority'
   return affinityMaps.ip6.map(
     (map) => `map ${map} { typeof ${key} : ${map === 'affinity-address' ? 'ip6 daddr' : 'th dport'}; ${settings} }`,

@@ -109,24 +109,3 @@ export function differences(expected: Structure, seen: Structure): string[] {
   const names = new Set([...expected.keys(), ...seen.keys()])
   return [...names].filter((name) => expected.get(name)?.fingerprint !== seen.get(name)?.fingerprint)
 }
-
-/** How many rules each chain of a skeleton has, by its text; the check for tables that another process has made. */
-export function rulesPerChain(text: string): Map<string, number> {
-  const counts = new Map<string, number>()
-  let family = ''
-  let chain: string | undefined
-  for (const line of text.split('\n')) {
-    const [, table] = /^table (\S+) \S+ \{$/.exec(line) ?? []
-    if (table !== undefined) family = table
-    const [, name, rest = ''] = /^ {2}chain (\S+) \{(.*)$/.exec(line) ?? []
-    if (name !== undefined) {
-      chain = `${family} ${name}`
-      counts.set(chain, /^ *\} *$/.test(rest) || rest.trim() === '' ? 0 : 1)
-      if (rest.trim() !== '') chain = undefined
-    } else if (/^ {2}\}/.test(line)) chain = undefined
-    else if (chain !== undefined && line.trim() !== '' && !/^\s*type \w+ hook /.test(line)) {
-      counts.set(chain, (counts.get(chain) ?? 0) + 1)
-    }
-  }
-  return counts
-}
