@@ -32,10 +32,10 @@ function pair(xml: string, region = 'eu-west-1') {
     },
   }
   const config = { region, credentials, requestHandler, maxAttempts: 1 }
-  const clients = [
+  const clients: readonly [Client, Client] = [
     new ElasticLoadBalancingV2Client({ ...ec2Service, ...config }),
     new EC2Client(config),
-  ] as unknown as readonly [Client, Client]
+  ]
   return { asked, clients }
 }
 
