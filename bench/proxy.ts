@@ -8,13 +8,14 @@ import { change } from './proxy/change.ts'
 import { cold } from './proxy/cold.ts'
 import { connect } from './proxy/connect.ts'
 import { load, pause } from './proxy/figures.ts'
+import { foreign } from './proxy/foreign.ts'
 import { restart } from './proxy/restart.ts'
 import { roll } from './proxy/roll.ts'
 import { startBenchWorld } from './proxy/world.ts'
 import type { BenchOptions, BenchRow } from './row.ts'
 
 /** What runs on the two clusters of world.ts; a cold start comes first in any case. */
-const atScale = ['cold', 'change', 'burst', 'rss', 'connect', 'restart'] as const
+const atScale = ['cold', 'change', 'burst', 'rss', 'connect', 'foreign', 'restart'] as const
 const counts = { small: 10, big: 10_000 }
 /** Until memory is what it will stay. */
 const settleMs = 15_000
@@ -47,6 +48,7 @@ async function measureAtScale(sections: readonly string[]): Promise<BenchRow[]> 
       rows.push({ id: 'rss.peakMb', value: proxy.peakMiB(), unit: 'MiB' })
     }
     if (wanted('connect')) rows.push(...(await connect(big, small)))
+    if (wanted('foreign')) rows.push(...(await foreign(big)))
     if (wanted('restart')) {
       const again = await restart(big, proxy)
       proxy = again.proxy
