@@ -1,6 +1,6 @@
 /** Pacing, failures and recovery of the writes, in virtual time against a kernel in memory. */
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
+import { describe, test, type TestContext } from 'node:test'
 import { silent } from '../kube/log.ts'
 import type { EndpointSlice, Service } from '../kube/objects.ts'
 import { createVirtualClock } from '../kube/virtual-clock.ts'
@@ -9,7 +9,15 @@ import { createRuleset } from './ruleset.ts'
 import { createSync } from './sync.ts'
 import { node, service, slice } from './testing.ts'
 
-function setup() {
+const usualEndpoint = '10.244.2.1'
+
+/** The ClusterIP of a Service is its name's first letter: `a` has 10.96.0.97. */
+function clusterIp(name: string): string {
+  return `10.96.0.${name.charCodeAt(0)}`
+}
+
+/** Nothing is written yet. What was arranged ends with the test. */
+function arrange(t: TestContext) {
   const clock = createVirtualClock()
   const { writer, kernel } = memoryWriter()
   const services = new Map<string, Service>()
@@ -23,7 +31,7 @@ function setup() {
     60_000,
     node,
   )
-  const seen = { waiting: [] as (number | undefined)[], wrote: 0, failed: 0 }
+  const seen = { waiting: [] as (number | undefined)[], failed: 0 }
   const sync = createSync({
     ruleset,
     writer,
@@ -33,33 +41,74 @@ function setup() {
     syncMs: 30_000,
     observe: {
       waiting: (since) => void seen.waiting.push(since),
-      wrote: () => void seen.wrote++,
+      wrote: () => {},
       failed: () => void seen.failed++,
       forgot: () => {},
       settled: () => {},
       committed: () => {},
     },
   })
-  const put = (name: string, spec: Partial<Service['spec']> = {}, ips: string[] = ['10.244.2.1']) => {
-    const number = name.charCodeAt(0)
-    services.set(name, service({ clusterIP: `10.96.0.${number}`, clusterIPs: [`10.96.0.${number}`], ...spec }, name))
-    slices.set(
-      name,
-      slice(
-        ips.map((ip) => ({ ip })),
-        {},
-        name,
-      ),
-    )
-    ruleset.mark(name)
-    sync.poke()
+  let release = () => {}
+  t.after(() => {
+    release()
+    return sync.stop()
+  })
+  return {
+    clock,
+    kernel,
+    sync,
+    seen,
+    put(name: string, spec: Partial<Service['spec']> = {}, ips: readonly string[] = [usualEndpoint]) {
+      const ip = clusterIp(name)
+      services.set(name, service({ clusterIP: ip, clusterIPs: [ip], ...spec }, name))
+      const endpoints = ips.map((address) => ({ ip: address }))
+      slices.set(name, slice(endpoints, {}, name))
+      ruleset.mark(name)
+      sync.poke()
+    },
+    /** The next batch is being written until `release`. */
+    hold() {
+      const gate = Promise.withResolvers<void>()
+      kernel.gate = gate.promise
+      release = gate.resolve
+      return { release }
+    },
+    /** Somebody else takes away the Service's first endpoint. */
+    steal: (name: string) => kernel.elements?.delete(`ip ep ${clusterIp(name)} . tcp . 80 . 0`),
+    /** Where the first endpoint of the Service is, as the kernel has it. */
+    endpoint: (name: string) => kernel.elements?.get(`ip ep ${clusterIp(name)} . tcp . 80 . 0`)?.split(' ')[0],
+    verdict: (name: string) => kernel.elements?.get(`ip svc ${clusterIp(name)} . tcp . 80`),
   }
-  return { clock, writer, kernel, ruleset, sync, seen, put }
+}
+
+/** Ten seconds after these Services were written. */
+async function running(t: TestContext, ...names: readonly string[]) {
+  const arranged = arrange(t)
+  for (const name of names) arranged.put(name)
+  arranged.sync.start()
+  await arranged.clock.advance(10_000)
+  return arranged
+}
+
+const svcLocal = 'ip svc-local 172.18.0.11 . tcp . 30080'
+
+/** The policy of Service a has just changed to Local, which waits for its load balancer. */
+async function flipping(t: TestContext) {
+  const arranged = await running(t)
+  const ours: Partial<Service['spec']> = {
+    type: 'LoadBalancer',
+    loadBalancerClass: 'roadstead.dev/local',
+    ports: [{ port: 80, nodePort: 30_080 }],
+  }
+  arranged.put('a', { ...ours, externalTrafficPolicy: 'Cluster' })
+  await arranged.clock.advance(1000)
+  arranged.put('a', { ...ours, externalTrafficPolicy: 'Local', healthCheckNodePort: 32_000 })
+  return arranged
 }
 
 describe('writing the rules', () => {
-  test('nothing is written before the start, everything in one batch after it', async () => {
-    const { clock, kernel, sync, put } = setup()
+  test('nothing is written before the start, everything in one batch after it', async (t) => {
+    const { clock, kernel, sync, put, verdict } = arrange(t)
     put('a')
     put('b')
     await clock.advance(1000)
@@ -67,14 +116,11 @@ describe('writing the rules', () => {
     sync.start()
     await clock.advance(0)
     assert.deepEqual(kernel.calls, ['replace'])
-    assert.equal(kernel.elements?.get('ip svc 10.96.0.97 . tcp . 80'), 'goto n1')
-    await sync.stop()
+    assert.deepEqual([verdict('a'), verdict('b')], ['goto n1', 'goto n1'])
   })
 
-  test('a change after a pause is written at once; a burst makes few batches', async () => {
-    const { clock, kernel, sync, put } = setup()
-    sync.start()
-    await clock.advance(1000)
+  test('a change after a pause is written at once; a burst makes few batches', async (t) => {
+    const { clock, kernel, put, endpoint } = await running(t)
     put('a')
     await clock.advance(0)
     assert.deepEqual(kernel.calls, ['replace', 'apply'])
@@ -84,34 +130,41 @@ describe('writing the rules', () => {
     }
     await clock.advance(100)
     assert.ok(kernel.calls.length <= 5, kernel.calls.join())
-    assert.equal(kernel.elements?.get('ip ep 10.96.0.97 . tcp . 80 . 0'), '10.244.2.21 . 8080')
-    await sync.stop()
+    assert.equal(endpoint('a'), '10.244.2.21')
   })
 
-  test('a restart with the right rules in place writes nothing, with others only the difference', async () => {
-    const first = setup()
-    first.put('a')
-    first.sync.start()
-    await first.clock.advance(0)
+  test('a restart with the right rules in place writes nothing, with others only the difference', async (t) => {
+    const first = await running(t, 'a')
     await first.sync.stop()
-
-    const second = setup()
+    const second = arrange(t)
     second.kernel.elements = new Map(first.kernel.elements)
     assert.notEqual(await second.sync.inherit(), undefined)
     second.put('a')
     second.sync.start()
     await second.clock.advance(0)
     assert.deepEqual(second.kernel.elements, first.kernel.elements)
-    second.put('a', {}, ['10.244.2.1', '10.244.2.2'])
+    second.put('a', {}, [usualEndpoint, '10.244.2.2'])
     await second.clock.advance(50)
+    assert.equal(second.verdict('a'), 'goto n2')
     assert.equal(second.kernel.calls.includes('replace'), false)
-    await second.sync.stop()
   })
 
-  test('after a refusal the kernel is read and brought right; waiting is told until it is', async () => {
-    const { clock, kernel, sync, seen, put } = setup()
+  test('what was read before somebody changed it is not built upon at the start', async (t) => {
+    const { clock, kernel, sync, put, verdict } = arrange(t)
+    kernel.elements = new Map([[`ip cluster-ips ${clusterIp('a')}`, '']])
+    await sync.inherit()
+    put('a')
+    kernel.elements = new Map()
+    kernel.disturb()
     sync.start()
-    await clock.advance(1000)
+    await clock.advance(0)
+    assert.ok(kernel.elements.has(`ip cluster-ips ${clusterIp('a')}`))
+    assert.equal(verdict('a'), 'goto n1')
+    assert.deepEqual(kernel.calls, ['apply'])
+  })
+
+  test('after a refusal the kernel is read and brought right; waiting is told until it is', async (t) => {
+    const { clock, kernel, seen, put, verdict } = await running(t)
     kernel.failure = 'no buffer space'
     put('a')
     await clock.advance(0)
@@ -119,164 +172,26 @@ describe('writing the rules', () => {
     assert.notEqual(seen.waiting.at(-1), undefined)
     await clock.advance(600)
     assert.equal(seen.waiting.at(-1), undefined)
-    assert.equal(kernel.elements?.get('ip svc 10.96.0.97 . tcp . 80'), 'goto n1')
-    await sync.stop()
+    assert.equal(verdict('a'), 'goto n1')
   })
 
-  test('an element taken away by somebody is put back when a batch notices', async () => {
-    const { clock, kernel, sync, put } = setup()
-    put('a')
-    sync.start()
-    await clock.advance(1000)
-    kernel.elements?.delete('ip ep 10.96.0.97 . tcp . 80 . 0')
-    put('a', {}, ['10.244.2.9'])
-    await clock.advance(1000)
-    assert.equal(kernel.elements?.get('ip ep 10.96.0.97 . tcp . 80 . 0'), '10.244.2.9 . 8080')
-    await sync.stop()
-  })
-
-  test('tables taken away come back at the next look', async () => {
-    const { clock, kernel, sync, put } = setup()
-    put('a')
-    sync.start()
-    await clock.advance(1000)
-    kernel.elements = undefined
-    await clock.advance(30_000)
-    assert.equal(kernel.elements === undefined, false)
-    await sync.stop()
-  })
-
-  test('an element that somebody takes away is back at once, without any change of ours', async () => {
-    const { clock, kernel, sync, put } = setup()
-    put('a')
-    sync.start()
-    await clock.advance(10_000)
-    kernel.elements?.delete('ip ep 10.96.0.97 . tcp . 80 . 0')
-    kernel.disturb()
-    await clock.advance(0)
-    assert.equal(kernel.elements?.get('ip ep 10.96.0.97 . tcp . 80 . 0'), '10.244.2.1 . 8080')
-    await sync.stop()
-  })
-
-  test('tables that somebody takes away are back at once', async () => {
-    const { clock, kernel, sync, put } = setup()
-    put('a')
-    sync.start()
-    await clock.advance(10_000)
-    kernel.elements = undefined
-    kernel.disturb()
-    await clock.advance(0)
-    assert.equal(kernel.elements === undefined, false)
-    await sync.stop()
-  })
-
-  test('somebody who writes all the time makes us read twice a second, and is undone within half a second', async () => {
-    const { clock, kernel, sync, put } = setup()
-    put('a')
-    sync.start()
-    await clock.advance(10_000)
-    kernel.reads = 0
-    for (let index = 0; index < 200; index++) {
-      kernel.elements?.delete('ip ep 10.96.0.97 . tcp . 80 . 0')
-      kernel.disturb()
-      await clock.advance(10)
-    }
-    assert.ok(kernel.reads >= 4 && kernel.reads <= 6, String(kernel.reads))
-    await clock.advance(500)
-    assert.equal(kernel.elements?.get('ip ep 10.96.0.97 . tcp . 80 . 0'), '10.244.2.1 . 8080')
-    await sync.stop()
-  })
-
-  test('changes of ours all the while do not put the next look off', async () => {
-    const { clock, kernel, sync, put } = setup()
-    put('a')
-    sync.start()
-    await clock.advance(10_000)
-    kernel.disturb()
-    await clock.advance(0)
-    kernel.elements?.delete('ip ep 10.96.0.97 . tcp . 80 . 0')
-    kernel.disturb()
-    for (let index = 0; index < 12; index++) {
-      put('b', {}, [`10.244.2.${index + 2}`])
-      await clock.advance(50)
-    }
-    assert.equal(kernel.elements?.get('ip ep 10.96.0.97 . tcp . 80 . 0'), '10.244.2.1 . 8080')
-    await sync.stop()
-  })
-
-  test('what somebody changes while a batch is being written is looked at after it', async () => {
-    const { clock, kernel, sync, put } = setup()
-    put('b')
-    sync.start()
-    await clock.advance(10_000)
-    const gate = Promise.withResolvers<void>()
-    kernel.gate = gate.promise
-    put('a')
-    await clock.advance(10)
-    kernel.disturb()
-    await clock.advance(10)
-    kernel.elements?.delete('ip ep 10.96.0.98 . tcp . 80 . 0')
-    gate.resolve()
-    await clock.advance(0)
-    assert.equal(kernel.elements?.get('ip ep 10.96.0.98 . tcp . 80 . 0'), '10.244.2.1 . 8080')
-    await sync.stop()
-  })
-
-  test('what was read before somebody changed it is not built upon at the start', async () => {
-    const { clock, kernel, sync, put } = setup()
-    kernel.elements = new Map([['ip cluster-ips 10.96.0.97', '']])
-    await sync.inherit()
-    put('a')
-    kernel.elements = new Map()
-    kernel.disturb()
-    sync.start()
-    await clock.advance(0)
-    assert.ok(kernel.elements.has('ip cluster-ips 10.96.0.97'))
-    assert.deepEqual(kernel.calls, ['apply'])
-    await sync.stop()
-  })
-
-  test('a clock that is moved by an hour holds nothing up', async () => {
-    for (const hour of [3_600_000, -3_600_000]) {
-      const { clock, kernel, sync, put } = setup()
-      put('a')
-      sync.start()
-      await clock.advance(10_000)
-      clock.jump(hour)
-      put('b')
-      await clock.advance(50)
-      assert.ok(kernel.elements?.has('ip svc 10.96.0.98 . tcp . 80'), `${hour}`)
-      kernel.elements = undefined
-      kernel.disturb()
-      await clock.advance(500)
-      assert.equal(kernel.elements === undefined, false, `${hour}`)
-      await sync.stop()
-    }
-  })
-
-  test('changes that come while a batch is being written go into the next one', async () => {
-    const { clock, kernel, sync, put } = setup()
-    sync.start()
-    await clock.advance(1000)
-    const gate = Promise.withResolvers<void>()
-    kernel.gate = gate.promise
+  test('changes that come while a batch is being written go into the next one', async (t) => {
+    const { clock, kernel, put, hold, verdict } = await running(t)
+    const { release } = hold()
     put('a')
     await clock.advance(10)
     put('b')
     put('c')
     await clock.advance(500)
     assert.deepEqual(kernel.calls, ['replace', 'apply'])
-    gate.resolve()
+    release()
     await clock.advance(600)
     assert.deepEqual(kernel.calls, ['replace', 'apply', 'apply'])
-    assert.ok(kernel.elements?.has('ip svc 10.96.0.99 . tcp . 80'))
-    await sync.stop()
+    assert.equal(verdict('c'), 'goto n1')
   })
 
-  test('batches that take long get as much time between them', async () => {
-    const { clock, kernel, sync, put } = setup()
-    sync.start()
-    await clock.advance(1000)
+  test('batches that take long get as much time between them', async (t) => {
+    const { clock, kernel, put } = await running(t)
     kernel.gate = new Promise((resolve) => void clock.after(400, resolve))
     put('a')
     await clock.advance(100)
@@ -285,15 +200,27 @@ describe('writing the rules', () => {
     assert.deepEqual(kernel.calls, ['replace', 'apply'])
     await clock.advance(60)
     assert.deepEqual(kernel.calls, ['replace', 'apply', 'apply'])
-    await sync.stop()
   })
 
-  test('a client remembered at an endpoint that left is forgotten, others stay', async () => {
-    const { clock, kernel, sync, put } = setup()
-    put('a', { sessionAffinity: 'ClientIP' }, ['10.244.2.1', '10.244.2.2'])
-    sync.start()
+  test('a clock that is moved by an hour holds nothing up', async (t) => {
+    for (const hour of [3_600_000, -3_600_000]) {
+      const { clock, kernel, put, verdict } = await running(t, 'a')
+      clock.jump(hour)
+      put('b')
+      await clock.advance(50)
+      assert.equal(verdict('b'), 'goto n1', `${hour}`)
+      kernel.elements = undefined
+      kernel.disturb()
+      await clock.advance(500)
+      assert.equal(verdict('b'), 'goto n1', `${hour}`)
+    }
+  })
+
+  test('a client remembered at an endpoint that left is forgotten, others stay', async (t) => {
+    const { clock, kernel, put } = await running(t)
+    put('a', { sessionAffinity: 'ClientIP' }, [usualEndpoint, '10.244.2.2'])
     await clock.advance(1000)
-    const session = kernel.elements?.get('ip session 10.96.0.97 . tcp . 80')
+    const session = kernel.elements?.get(`ip session ${clusterIp('a')} . tcp . 80`)
     assert.match(session ?? '', /^[1-9a-f][\da-f]{0,3}:[1-9a-f][\da-f]{0,3}$/)
     const client = (from: string, target: string) => ({
       family: 'ip' as const,
@@ -301,68 +228,114 @@ describe('writing the rules', () => {
       target: `${target} . 8080`,
       lifetime: '',
     })
-    kernel.clients = [client('10.244.1.1', '10.244.2.1'), client('10.244.1.2', '10.244.2.2')]
+    kernel.clients = [client('10.244.1.1', usualEndpoint), client('10.244.1.2', '10.244.2.2')]
     put('a', { sessionAffinity: 'ClientIP' }, ['10.244.2.2'])
     await clock.advance(100)
     assert.deepEqual(
       kernel.clients.map((entry) => entry.target),
       ['10.244.2.2 . 8080'],
     )
-    await sync.stop()
   })
 
-  test('a flip that waits ends by itself when its grace time is over', async () => {
-    const { clock, kernel, sync, put } = setup()
-    const ours: Partial<Service['spec']> = {
-      type: 'LoadBalancer',
-      loadBalancerClass: 'roadstead.dev/local',
-      ports: [{ port: 80, nodePort: 30_080 }],
-    }
-    put('a', { ...ours, externalTrafficPolicy: 'Cluster' })
-    sync.start()
+  test('a flip that waits ends by itself when its grace time is over', async (t) => {
+    const { clock, kernel } = await flipping(t)
     await clock.advance(1000)
-    put('a', { ...ours, externalTrafficPolicy: 'Local', healthCheckNodePort: 32_000 })
-    await clock.advance(1000)
-    const local = 'ip svc-local 172.18.0.11 . tcp . 30080'
-    assert.equal(kernel.elements?.has(local), false)
-    assert.equal(kernel.elements?.get('ip health-ports 32000'), '10.96.0.97')
+    assert.equal(kernel.elements?.has(svcLocal), false)
+    assert.equal(kernel.elements?.get('ip health-ports 32000'), clusterIp('a'))
     await clock.advance(60_000)
-    assert.equal(kernel.elements?.get(local), 'drop')
-    await sync.stop()
+    assert.equal(kernel.elements?.get(svcLocal), 'drop')
   })
 
-  test('a flip whose time comes while a batch is being written is not forgotten', async () => {
-    const { clock, kernel, sync, put } = setup()
-    const ours: Partial<Service['spec']> = {
-      type: 'LoadBalancer',
-      loadBalancerClass: 'roadstead.dev/local',
-      ports: [{ port: 80, nodePort: 30_080 }],
-    }
-    put('a', { ...ours, externalTrafficPolicy: 'Cluster' })
-    sync.start()
-    await clock.advance(1000)
-    put('a', { ...ours, externalTrafficPolicy: 'Local', healthCheckNodePort: 32_000 })
+  test('a flip whose time comes while a batch is being written is not forgotten', async (t) => {
+    const { clock, kernel, put, hold } = await flipping(t)
     await clock.advance(59_990)
-    const gate = Promise.withResolvers<void>()
-    kernel.gate = gate.promise
+    const { release } = hold()
     put('b')
     await clock.advance(20)
-    gate.resolve()
+    release()
     await clock.advance(100)
-    assert.equal(kernel.elements?.get('ip svc-local 172.18.0.11 . tcp . 30080'), 'drop')
-    await sync.stop()
+    assert.equal(kernel.elements?.get(svcLocal), 'drop')
   })
 
-  test('a stop leaves no timer behind and the rules in place', async () => {
-    const { clock, kernel, sync, put } = setup()
-    put('a')
-    sync.start()
-    await clock.advance(1000)
+  test('a stop leaves no timer behind and the rules in place', async (t) => {
+    const { clock, kernel, sync, verdict } = await running(t, 'a')
     kernel.disturb()
     await clock.advance(0)
     await sync.stop()
     assert.equal(clock.pending, 0)
     assert.equal(kernel.watchers, 0)
-    assert.ok(kernel.elements?.size)
+    assert.equal(verdict('a'), 'goto n1')
+  })
+})
+
+describe('rules that somebody else changes', () => {
+  test('an element is put back when a batch notices', async (t) => {
+    const { clock, put, steal, endpoint } = await running(t, 'a')
+    steal('a')
+    put('a', {}, ['10.244.2.9'])
+    await clock.advance(1000)
+    assert.equal(endpoint('a'), '10.244.2.9')
+  })
+
+  test('tables come back at the next look', async (t) => {
+    const { clock, kernel, endpoint } = await running(t, 'a')
+    kernel.elements = undefined
+    await clock.advance(30_000)
+    assert.equal(endpoint('a'), usualEndpoint)
+  })
+
+  test('an element is back at once when the kernel tells, without any change of ours', async (t) => {
+    const { clock, kernel, steal, endpoint } = await running(t, 'a')
+    steal('a')
+    kernel.disturb()
+    await clock.advance(0)
+    assert.equal(endpoint('a'), usualEndpoint)
+  })
+
+  test('tables are back at once when the kernel tells', async (t) => {
+    const { clock, kernel, endpoint } = await running(t, 'a')
+    kernel.elements = undefined
+    kernel.disturb()
+    await clock.advance(0)
+    assert.equal(endpoint('a'), usualEndpoint)
+  })
+
+  test('all the time: we read twice a second, and undo it within half a second', async (t) => {
+    const { clock, kernel, steal, endpoint } = await running(t, 'a')
+    kernel.reads = 0
+    for (let index = 0; index < 200; index++) {
+      steal('a')
+      kernel.disturb()
+      await clock.advance(10)
+    }
+    assert.ok(kernel.reads >= 4 && kernel.reads <= 6, String(kernel.reads))
+    await clock.advance(500)
+    assert.equal(endpoint('a'), usualEndpoint)
+  })
+
+  test('are looked at in time whatever changes of ours there are', async (t) => {
+    const { clock, kernel, put, steal, endpoint } = await running(t, 'a')
+    kernel.disturb()
+    await clock.advance(0)
+    steal('a')
+    kernel.disturb()
+    for (let index = 0; index < 12; index++) {
+      put('b', {}, [`10.244.2.${index + 2}`])
+      await clock.advance(50)
+    }
+    assert.equal(endpoint('a'), usualEndpoint)
+  })
+
+  test('while a batch is being written are looked at after it', async (t) => {
+    const { clock, kernel, put, hold, steal, endpoint } = await running(t, 'b')
+    const { release } = hold()
+    put('a')
+    await clock.advance(10)
+    kernel.disturb()
+    await clock.advance(10)
+    steal('b')
+    release()
+    await clock.advance(0)
+    assert.equal(endpoint('b'), usualEndpoint)
   })
 })
