@@ -133,13 +133,13 @@ export const settings = {
     kind: listOf(nodePortEntry),
     sources: [flag('nodeport-addresses'), field('nodePortAddresses')],
     usual: [],
-    help: 'where node ports are answered, with commas: `primary` (default), `localhost` (TCP only), `all`, networks',
+    help: 'where node ports are answered, with commas: `primary` (default in mode nftables), `localhost` (TCP only), `all` (default in the others), networks',
   }),
   localhostNodePorts: setting({
     kind: yesNo,
     sources: [flag('iptables-localhost-nodeports', 'iptables'), field('iptables.localhostNodePorts', 'iptables')],
-    usual: false,
-    help: 'node ports on 127.0.0.1 and ::1 as well (TCP; default true in mode iptables, else false)',
+    usual: true,
+    help: 'whether node ports are answered on 127.0.0.1 and ::1 (TCP) where their addresses include these (default true)',
   }),
   externalIps: setting({
     kind: yesNo,

@@ -106,11 +106,22 @@ describe('flags', () => {
     assert.equal(iptables.nodePortAddresses.primary, false)
     assert.deepEqual(iptables.localhostNodePorts, ['ip', 'ip6'])
     assert.equal(config('--proxy-mode=iptables', '--nodeport-addresses=primary').nodePortAddresses.primary, true)
-    assert.deepEqual(
-      config('--proxy-mode=iptables', '--iptables-localhost-nodeports=false', '--nodeport-addresses=primary')
-        .localhostNodePorts,
-      [],
-    )
+  })
+
+  test('in mode iptables the loopback has node ports where the addresses include it, unless that is switched off', () => {
+    const families = (addresses?: string, ...argv: string[]) => {
+      const given = addresses === undefined ? [] : [`--nodeport-addresses=${addresses}`]
+      return config('--proxy-mode=iptables', ...given, ...argv).localhostNodePorts.join()
+    }
+    assert.equal(families('all'), 'ip,ip6')
+    assert.equal(families('0.0.0.0/0'), 'ip')
+    assert.equal(families('10.0.0.0/8'), '')
+    assert.equal(families('10.0.0.0/8', '--iptables-localhost-nodeports=true'), '')
+    assert.equal(families('10.0.0.0/8,localhost'), 'ip,ip6')
+    const off = '--iptables-localhost-nodeports=false'
+    for (const addresses of [undefined, 'all', '0.0.0.0/0', 'localhost']) assert.equal(families(addresses, off), '')
+    assert.deepEqual(fromFile('mode: iptables\niptables: { localhostNodePorts: false }').config.localhostNodePorts, [])
+    assert.deepEqual(fromFile('iptables: { localhostNodePorts: false }').config.localhostNodePorts, [])
   })
 
   test('external IPs by our switch and by the feature gate', () => {

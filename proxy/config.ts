@@ -14,7 +14,7 @@ import type { ListenAt } from './listen.ts'
 import { type LocalDetection, localMatches } from './local-detection.ts'
 import { type ModeName } from './mode-names.ts'
 import type { NodePortAddresses } from './node-facts.ts'
-import { isLocalhost, type NodePortEntry } from './node-port-addresses.ts'
+import { type NodePortEntry, onLoopback } from './node-port-addresses.ts'
 import type { WriterChoice } from './nftables/choose-writer.ts'
 import type { SkeletonOptions } from './nftables/skeleton.ts'
 
@@ -185,9 +185,11 @@ function complete(given: Partial<Values>): Values {
     values.healthz = given.healthz ?? { host: '::', port: 10_256 }
     values.metrics = given.metrics ?? { host: '::1', port: 10_249 }
   }
-  const byName: readonly NodePortEntry[] = values.mode === 'nftables' ? ['primary'] : ['all']
-  values.nodePortAddresses = values.nodePortAddresses.length > 0 ? values.nodePortAddresses : byName
-  values.localhostNodePorts = given.localhostNodePorts ?? values.mode === 'iptables'
+  const byMode: readonly NodePortEntry[] =
+    values.mode !== 'nftables' ? ['all'] : given.localhostNodePorts ? ['primary', 'localhost'] : ['primary']
+  values.nodePortAddresses = values.nodePortAddresses.length > 0 ? values.nodePortAddresses : byMode
+  const answered = onLoopback(values.nodePortAddresses, values.mode)
+  values.localhostNodePorts = answered.length > 0 && (given.localhostNodePorts ?? true)
   values.externalIps = given.externalIps ?? values.featureGates['AllowServiceExternalIPs'] ?? false
   return values
 }
@@ -241,7 +243,7 @@ function configOf(values: Values): ProxyConfig {
     nodeName: values.nodeName || undefined,
     nodeIps: nodeIps.length > 0 ? nodeIps : bound,
     nodePortAddresses: inKernel(values.nodePortAddresses),
-    localhostNodePorts: onLoopback(values),
+    localhostNodePorts: values.localhostNodePorts ? onLoopback(values.nodePortAddresses, values.mode) : [],
     externalIps: values.externalIps,
     clusterCidrs,
     serviceCidrs: values.serviceCidrs,
@@ -289,14 +291,6 @@ function inKernel(entries: readonly NodePortEntry[]): NodePortAddresses {
 }
 
 const everywhere: readonly Cidr[] = ['0.0.0.0/0', '::/0'].flatMap((text) => parseCidr(text) ?? [])
-
-function onLoopback({ nodePortAddresses: entries, localhostNodePorts }: Values): Family[] {
-  return (['ip', 'ip6'] as const).filter(
-    (family) =>
-      localhostNodePorts ||
-      entries.some((entry) => isLocalhost(entry) && (typeof entry === 'string' || entry.family === family)),
-  )
-}
 
 export function usage(): string {
   const line = (name: string, help: string) => `  --${name.padEnd(34)} ${help}`

@@ -66,6 +66,14 @@ describeEachMode('addresses', (mode, test) => {
     for (const address of [world.nodeIp('node-2'), world.nodeIp('node-2', 'IPv6'), ...second['node-2']]) {
       await eventually(() => world.outside.spread('tcp', address, nodePort), ['a', 'b'])
     }
+    // In every mode by a listener (local-node-ports.ts).
+    for (const address of ['127.0.0.1', '::1']) {
+      await eventually(
+        () => world.onNode['node-2']?.spread('tcp', address, nodePort) ?? Promise.resolve([]),
+        ['a', 'b'],
+      )
+      assert.equal(await world.onNode['node-1']?.tcp(address, nodePort), 'ECONNREFUSED', 'primary addresses only')
+    }
     const later = ['198.18.0.3', '2001:db8:18::3']
     for (const address of later) await world.routeAddress(address, 'node-2')
     await extra('add', 'node-2', later)
