@@ -1,7 +1,7 @@
 /**
  * Mode ipvs of the proxy: behaviour tests of integration/proxy, in a virtual machine, because IPVS is in few kernels. The rest of them is in
  * behaviour.soak.ts. Run with `npm run integration -- vm`: minutes where the processor is emulated. Not every test of cluster-ip holds in
- * this mode yet, and a checkout below /tmp is not seen by the machine.
+ * this mode yet.
  */
 import { test } from 'node:test'
 import { requires } from '../../scripts/requires.ts'

@@ -3,7 +3,7 @@
  * that the machine needs are taken (network, the file systems of the share), and busybox, which loads them.
  */
 import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { projectRoot } from '../../scripts/source-files.ts'
@@ -44,11 +44,15 @@ export async function fetchKernel(): Promise<Kernel> {
   mkdirSync(cache, { recursive: true })
   const folder = join(cache, 'kernel')
   if (!existsSync(folder)) {
-    const building = join(cache, `kernel-${process.pid}`)
-    rmSync(building, { recursive: true, force: true })
-    mkdirSync(building)
+    const building = mkdtempSync(join(cache, 'kernel-'))
     await unpack(building)
-    renameSync(building, folder)
+    try {
+      renameSync(building, folder)
+    } catch (error) {
+      // Another process was faster.
+      if (!existsSync(folder)) throw error
+      rmSync(building, { recursive: true })
+    }
   }
   return kernelIn(folder)
 }

@@ -6,7 +6,17 @@
  * to the programs inside it is a processor of usual speed, however slow or busy the real one is, so time limits of tests keep their meaning.
  */
 import { spawn } from 'node:child_process'
-import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { projectRoot } from '../../scripts/source-files.ts'
@@ -98,6 +108,9 @@ function acceleration(): string[] {
 function startUp(kernel: Kernel, { argv, env = {}, modules = [] }: MachineRun): ArchiveEntry[] {
   const files = moduleFiles(kernel, shareModules)
   const shell = (word: string) => `'${word.replaceAll("'", "'\\''")}'`
+  const modulesFolder = realpathSync(kernel.modules)
+  // Also where the machine has a /tmp of its own and the project is below it.
+  const needed = [projectRoot, realpathSync(join(projectRoot, 'node_modules')), modulesFolder].map(shell)
   const path = [join(projectRoot, 'node_modules/.bin'), '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin']
   const variables = { PATH: path.join(':'), HOME: '/root', NODE_COMPILE_CACHE: '/compiled', ...env }
   const script = `#!/bin/busybox sh
@@ -109,6 +122,7 @@ $b mount -t 9p -o trans=virtio,version=9p2000.L,cache=loose,ro,msize=512000 host
 $b mount -t tmpfs tmpfs /layer
 $b mkdir /layer/upper /layer/work
 $b mount -t overlay -o lowerdir=/host,upperdir=/layer/upper,workdir=/layer/work overlay /root
+$b mount --bind /root /all
 $b mkdir -p /root/out /root/compiled /root/lib/modules /root/etc
 $b mount -t 9p -o trans=virtio,version=9p2000.L,cache=none,msize=512000 out /root/out
 $b mount -t 9p -o trans=virtio,version=9p2000.L,cache=loose,msize=512000 compiled /root/compiled
@@ -118,7 +132,8 @@ $b mount -t devtmpfs dev /root/dev
 $b mkdir -p /root/dev/shm /root/dev/pts
 $b mount -t devpts pts /root/dev/pts
 for folder in tmp run dev/shm; do $b mount -t tmpfs tmpfs /root/$folder; done
-$b ln -s ${shell(join(kernel.modules, kernel.release))} /root/lib/modules/${kernel.release}
+${needed.map((folder) => `$b mkdir -p /root${folder}\n$b mount --bind /all${folder} /root${folder}\n`).join('')}
+$b ln -s ${shell(join(modulesFolder, kernel.release))} /root/lib/modules/${kernel.release}
 $b cp /bin/busybox /root/run/busybox
 for name in modprobe insmod rmmod; do $b ln -s busybox /root/run/$name; done
 $b cp /inside /root/run/inside
@@ -138,7 +153,7 @@ $b sync
 $b poweroff -f
 `
   return [
-    ...['bin', 'dev', 'proc', 'sys', 'modules', 'host', 'layer', 'root'].map((folder) => ({ path: folder })),
+    ...['bin', 'dev', 'proc', 'sys', 'modules', 'host', 'layer', 'all', 'root'].map((folder) => ({ path: folder })),
     { path: 'bin/busybox', content: readFileSync(kernel.busybox), executable: true },
     ...files.map((file) => ({ path: `modules/${basename(file)}`, content: readFileSync(file) })),
     { path: 'init', content: Buffer.from(script), executable: true },
