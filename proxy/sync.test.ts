@@ -53,30 +53,33 @@ function arrange(t: TestContext) {
     release()
     return sync.stop()
   })
+  const put = (name: string, spec: Partial<Service['spec']> = {}, ips: readonly string[] = [usualEndpoint]) => {
+    const ip = clusterIp(name)
+    services.set(name, service({ clusterIP: ip, clusterIPs: [ip], ...spec }, name))
+    const endpoints = ips.map((address) => ({ ip: address }))
+    slices.set(name, slice(endpoints, {}, name))
+    ruleset.mark(name)
+    sync.poke()
+  }
+  /** The next batch is being written until `release`. */
+  const hold = () => {
+    const gate = Promise.withResolvers<void>()
+    kernel.gate = gate.promise
+    release = () => gate.resolve()
+    return { release }
+  }
+  const firstEndpoint = (name: string) => `ip ep ${clusterIp(name)} . tcp . 80 . 0`
   return {
     clock,
     kernel,
     sync,
     seen,
-    put(name: string, spec: Partial<Service['spec']> = {}, ips: readonly string[] = [usualEndpoint]) {
-      const ip = clusterIp(name)
-      services.set(name, service({ clusterIP: ip, clusterIPs: [ip], ...spec }, name))
-      const endpoints = ips.map((address) => ({ ip: address }))
-      slices.set(name, slice(endpoints, {}, name))
-      ruleset.mark(name)
-      sync.poke()
-    },
-    /** The next batch is being written until `release`. */
-    hold() {
-      const gate = Promise.withResolvers<void>()
-      kernel.gate = gate.promise
-      release = gate.resolve
-      return { release }
-    },
+    put,
+    hold,
     /** Somebody else takes away the Service's first endpoint. */
-    steal: (name: string) => kernel.elements?.delete(`ip ep ${clusterIp(name)} . tcp . 80 . 0`),
+    steal: (name: string) => kernel.elements?.delete(firstEndpoint(name)),
     /** Where the first endpoint of the Service is, as the kernel has it. */
-    endpoint: (name: string) => kernel.elements?.get(`ip ep ${clusterIp(name)} . tcp . 80 . 0`)?.split(' ')[0],
+    endpoint: (name: string) => kernel.elements?.get(firstEndpoint(name))?.split(' ')[0],
     verdict: (name: string) => kernel.elements?.get(`ip svc ${clusterIp(name)} . tcp . 80`),
   }
 }
