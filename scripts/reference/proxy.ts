@@ -3,7 +3,8 @@
  * come from integration/proxy/behaviours.ts, marks from recorded results (scripts/proxy-table.ts); `npm run docs` keeps the marks that are
  * on the page. Pure.
  */
-import { type Behaviour, behaviours, points, type Shown } from '../../integration/proxy/behaviours.ts'
+import { behaviours } from '../../integration/proxy/behaviours.ts'
+import { type Behaviour, points, type Shown } from '../../integration/proxy/behaviours/behaviour.ts'
 import { modeNames, type ModeName } from '../../proxy/mode-names.ts'
 import type { Summary, TestResult } from '../test-reporter.ts'
 import { markdownTable } from './markdown.ts'
