@@ -353,6 +353,13 @@ featureGates: { AllowServiceExternalIPs: true }
     assert.deepEqual(unsaid.warnings, ['ipvs.syncPeriod has no meaning in mode nftables'])
   })
 
+  test('feature gates without a meaning are named, as a flag too', () => {
+    const gates = 'AllowServiceExternalIPs: true, KubeProxyIPVS: false'
+    const named = ['feature gate KubeProxyIPVS has no meaning here']
+    assert.deepEqual(fromFile(`featureGates: { ${gates} }`).warnings, named)
+    assert.deepEqual(parsed([`--feature-gates=${gates.replaceAll(': ', '=')}`]).warnings, named)
+  })
+
   test('unknown fields and those without a meaning are named', () => {
     const { warnings } = fromFile(
       'clientConnection: { qps: 50 }\nwinkernel: { enableDSR: true }\nnew: 1\nconntrack: { other: 0 }\nlogging: { format: json }',

@@ -118,6 +118,9 @@ export function parseConfig(argv: readonly string[], file?: GivenFile): ParsedCo
     if (name !== 'mode') given[name] = read(settings[name] as Setting<unknown>, modes)
   }
   const values = complete(given as Partial<Values>)
+  for (const gate of Object.keys(values.featureGates)) {
+    if (gate !== externalIpsGate) warnings.push(`feature gate ${gate} has no meaning here`)
+  }
   for (const [flag, name] of Object.entries(deprecatedPorts)) {
     const text = flags.get(flag)
     if (text === undefined || file !== undefined) continue
@@ -135,6 +138,8 @@ export function parseConfig(argv: readonly string[], file?: GivenFile): ParsedCo
         : 'run'
   return { task, config: configOf(values), writeTo: flags.get('write-config-to') ?? '', warnings }
 }
+
+const externalIpsGate = 'AllowServiceExternalIPs'
 
 interface Given<T> {
   where: string
@@ -190,7 +195,7 @@ function complete(given: Partial<Values>): Values {
   values.nodePortAddresses = values.nodePortAddresses.length > 0 ? values.nodePortAddresses : byMode
   const answered = onLoopback(values.nodePortAddresses, values.mode)
   values.localhostNodePorts = answered.length > 0 && (given.localhostNodePorts ?? true)
-  values.externalIps = given.externalIps ?? values.featureGates['AllowServiceExternalIPs'] ?? false
+  values.externalIps = given.externalIps ?? values.featureGates[externalIpsGate] ?? false
   return values
 }
 
