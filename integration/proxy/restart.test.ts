@@ -1,7 +1,7 @@
 /** A proxy that is killed, stopped, started again or robbed of its rules: what traffic notices of it. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { nodes } from '../../kube/resources.ts'
+import { endpointSlices, nodes } from '../../kube/resources.ts'
 import { requires } from '../../scripts/requires.ts'
 import { eventually, type PodInWorld, type RunningProxy, startWorld, type World } from './world.ts'
 
@@ -143,10 +143,45 @@ describe('the proxy as a process', { skip: requires('root', 'linux', 'nft', 'ip'
 
   test('metrics and mode are served on the loopback address', async () => {
     assert.equal((await fromNode('/proxyMode', 10_249)).body, 'nftables')
-    assert.match(
-      (await fromNode('/metrics', 10_249)).body,
-      /kubeproxy_sync_proxy_rules_duration_seconds_count\{ip_family="IPv4"\} [1-9]/,
-    )
+    const { spec } = await world.service('far', { type: 'NodePort', externalTrafficPolicy: 'Local' })
+    await world.endpoints('far', [pods[1] as PodInWorld], spec.ports)
+    const slice = await world.client.get(endpointSlices, { namespace: 'default', name: 'far-4' })
+    const trigger = { 'endpoints.kubernetes.io/last-change-trigger-time': new Date().toISOString() }
+    await world.client.replace(endpointSlices, {
+      ...slice,
+      metadata: { ...slice.metadata, annotations: trigger },
+      endpoints: slice.endpoints.map((endpoint) => ({ ...endpoint, conditions: { ready: true, serving: true } })),
+    })
+    let text = ''
+    const value = (name: string, labels = '') =>
+      Number(text.split(`\nkubeproxy_${name}${labels === '' ? '' : `{${labels}}`} `)[1]?.split('\n')[0])
+    const v4 = 'ip_family="IPv4"'
+    const short = async () => {
+      text = (await fromNode('/metrics', 10_249)).body
+      return [
+        value('sync_proxy_rules_no_local_endpoints_total', `traffic_policy="external",${v4}`),
+        value('network_programming_duration_seconds_count', v4),
+      ]
+    }
+    await eventually(short, [1, 1])
+    for (const [name, labels] of [
+      ['sync_proxy_rules_duration_seconds_count', v4],
+      ['sync_full_proxy_rules_duration_seconds_count', v4],
+      ['sync_partial_proxy_rules_duration_seconds_count', 'ip_family="IPv6"'],
+      ['sync_proxy_rules_service_changes_total', ''],
+      ['sync_proxy_rules_endpoint_changes_total', ''],
+      ['proxy_healthz_total', 'code="200"'],
+      ['proxy_healthz_total', 'code="503"'],
+      ['proxy_livez_total', 'code="200"'],
+      ['conntrack_reconciler_sync_duration_seconds_count', v4],
+    ] as const) {
+      assert.ok(value(name, labels) >= 1, `${name} ${labels}: ${value(name, labels)}`)
+    }
+    const seconds = value('sync_proxy_rules_last_timestamp_seconds', v4)
+    assert.ok(Math.abs(seconds - Date.now() / 1000) < 60, `${seconds}`)
+    assert.ok(value('sync_proxy_rules_last_queued_timestamp_seconds', v4) <= seconds)
+    assert.equal(value('sync_proxy_rules_endpoint_changes_pending'), 0)
+    assert.equal(value('sync_proxy_rules_nftables_sync_failures_total', v4), 0)
   })
 
   test('--cleanup removes the tables', async () => {
