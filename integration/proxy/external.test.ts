@@ -1,7 +1,10 @@
 /** Node ports and load balancer addresses over real connections: both policies, sources, source ranges, short-circuit, refusals. */
 import assert from 'node:assert/strict'
 import { after, before } from 'node:test'
+import { ipBatch } from '../../sandbox/nodes/netns.ts'
+import { namespaceOf } from '../../sandbox/nodes/topology.ts'
 import { requires } from '../../scripts/requires.ts'
+import { startAgent } from './agent.ts'
 import { describeEachMode } from './modes.ts'
 import { eventually, type PodInWorld, startWorld, type World } from './world.ts'
 
@@ -135,11 +138,19 @@ describeEachMode('traffic from outside', (mode, test) => {
     await eventually(() => c.agent.spread('tcp', vip, 80), ['a', 'b', 'c'])
   })
 
-  test('an address with ipMode Proxy is not caught; the load balancer gets the packets', async () => {
-    const { vip } = await balanced('mode')
+  test('an address with ipMode Proxy is not caught; the load balancer gets the packets', async (t) => {
+    const { vip, vip6 } = await balanced('mode')
     await eventually(() => a.agent.spread('tcp', vip, 80), ['a', 'b', 'c'])
-    await world.status('mode', { loadBalancer: { ingress: [{ ip: vip, ipMode: 'Proxy' }] } })
-    await eventually(async () => (await a.agent.tcp(vip, 80, { timeoutMs: 300 })).length === 1, false)
+    const place = namespaceOf('test-proxy-out', 'lb')
+    await ipBatch([`address add ${vip}/32 dev lo`, `address add ${vip6}/128 dev lo nodad`], place)
+    const balancer = await startAgent(place, 'balancer', [80])
+    t.after(() => balancer.stop())
+    const ingress = [vip, vip6].map((ip) => ({ ip, ipMode: 'Proxy' as const }))
+    await world.status('mode', { loadBalancer: { ingress } })
+    for (const address of [vip, vip6]) {
+      await eventually(() => a.agent.spread('tcp', address, 80), ['balancer'])
+      await eventually(() => world.onNode['node-2']?.spread('tcp', address, 80) ?? Promise.resolve([]), ['balancer'])
+    }
   })
 
   test('a Pod that is an endpoint reaches itself through the load balancer address', async () => {
