@@ -2,6 +2,9 @@
 import assert from 'node:assert/strict'
 import { after, before } from 'node:test'
 import { resourceType, serviceCidrs } from '../../kube/resources.ts'
+import { ipBatch, spawnIn } from '../../sandbox/nodes/netns.ts'
+import { requires } from '../../scripts/requires.ts'
+import { startAgent } from './agent.ts'
 import { describeEachMode } from './modes.ts'
 import { raw } from './raw.ts'
 import { eventually, type PodInWorld, startWorld, type World } from './world.ts'
@@ -143,6 +146,49 @@ describeEachMode('refusals', (mode, test) => {
       await eventually(() => from('node').tcp(vip, 80), 'a')
       await eventually(() => world.outside.tcp(vip, 80, { localPort, timeoutMs: 300 }), 'a', 2000)
     }
+  })
+
+  test('a ClusterIP that something on the node answers untracked (NodeLocal DNSCache) is left to it', async (t) => {
+    const lack = requires('nft')
+    if (lack !== false) return t.skip(lack)
+    const node = 'rs-test-proxy-no-node-2'
+    const [ip, ip6] = ['10.96.88.88', 'fd00:96::88']
+    const ports = [
+      { name: 'tcp', port: 8080, targetPort: 8080 },
+      { name: 'udp', port: 8081, targetPort: 8080, protocol: 'UDP' as const },
+    ]
+    await world.service('dns', { clusterIP: ip, clusterIPs: [ip, ip6], ipFamilyPolicy: 'PreferDualStack', ports })
+    await world.endpoints('dns', [pod], ports)
+    for (const address of [ip, ip6]) await eventually(() => from('far').udp(address, 8081), 'a')
+    await ipBatch([`address add ${ip}/32 dev lo`, `address add ${ip6}/128 dev lo nodad`], node)
+    const untracked = (hook: string) =>
+      `chain ${hook} { type filter hook ${hook} priority raw; ${['ip', 'ip6']
+        .flatMap((family, index) => ['daddr', 'saddr'].map((side) => `${family} ${side} ${[ip, ip6][index]} notrack;`))
+        .join(' ')} };`
+    await world.run(node, ['nft', `table inet cache { ${['prerouting', 'output'].map(untracked).join(' ')} }`])
+    t.after(() => world.run(node, ['nft', 'delete table inet cache']))
+    const cache = await startAgent(node, 'cache', [8080])
+    t.after(() => cache.stop())
+    // It answers from the address that it was asked at only if it is bound to it.
+    const script = [ip, ip6].map((address, index) => [
+      `const s${index} = require('dgram').createSocket('udp${[4, 6][index]}')`,
+      `s${index}.on('message', (_, { address, port }) => s${index}.send('{"name":"cache"}', port, address))`,
+      `s${index}.bind(8081, '${address}', () => console.log('ready'))`,
+    ])
+    const byUdp = spawnIn(node, [process.execPath, '-e', script.flat().join(';')], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    t.after(() => byUdp.kill())
+    let ready = ''
+    byUdp.stdout?.on('data', (part: Buffer) => (ready += part.toString()))
+    await eventually(() => Promise.resolve(ready.split('ready').length), 3)
+    for (const address of [ip, ip6]) {
+      for (const who of ['far', 'far node'] as const) {
+        assert.deepEqual(await from(who).spread('tcp', address, 8080), ['cache'], `${who} ${address}`)
+        assert.equal(await from(who).udp(address, 8081), 'cache', `${who} ${address}`)
+      }
+    }
+    assert.equal(await from('pod').tcp(ip, 8080), 'a', 'elsewhere the Service answers')
   })
 
   test("a node's own connection to a load balancer address without endpoints is refused", async () => {
