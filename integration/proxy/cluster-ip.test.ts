@@ -132,9 +132,24 @@ function clusterIpBehaviour(mode: TestedMode, test: ModeTest): void {
   test('a Service that another proxy serves, and a headless one, are left alone', async () => {
     const { ip } = await clusterIp('other', {}, [a])
     await eventually(() => b.agent.tcp(ip, 80), 'a')
-    await world.edit('other', { metadata: { labels: { 'service.kubernetes.io/service-proxy-name': 'somebody' } } })
-    await eventually(async () => (await b.agent.tcp(ip, 80, { timeoutMs: 300 })) === 'a', false)
-    await world.edit('other', { metadata: { labels: null } })
+    for (const labels of [
+      { 'service.kubernetes.io/service-proxy-name': 'somebody' },
+      { 'service.kubernetes.io/headless': '' },
+    ]) {
+      await world.edit('other', { metadata: { labels } })
+      await eventually(async () => (await b.agent.tcp(ip, 80, { timeoutMs: 300 })) === 'a', false)
+      await world.edit('other', { metadata: { labels: null } })
+      await eventually(() => b.agent.tcp(ip, 80), 'a')
+    }
+    const labelSlice = (headless: string | null) =>
+      world.client.patch(
+        endpointSlices,
+        { namespace: 'default', name: 'other-4' },
+        { type: 'merge', body: { metadata: { labels: { 'service.kubernetes.io/headless': headless } } } },
+      )
+    await labelSlice('')
+    await eventually(() => b.agent.tcp(ip, 80, { timeoutMs: 300 }), 'ECONNREFUSED')
+    await labelSlice(null)
     await eventually(() => b.agent.tcp(ip, 80), 'a')
   })
 
