@@ -16,9 +16,16 @@ export class ProgramMissing extends Error {
   override readonly name = 'ProgramMissing'
 }
 
-export const runProgram: Run = (program, args, input = '') =>
-  new Promise<Ended>((resolve, reject) => {
+/** @param started is told the id of the process */
+export function runProgram(
+  program: string,
+  args: readonly string[],
+  input = '',
+  started: (pid: number) => void = () => {},
+): Promise<Ended> {
+  return new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] })
+    if (child.pid !== undefined) started(child.pid)
     const output: Buffer[] = []
     let stderr = ''
     child.stdout.on('data', (part: Buffer) => output.push(part))
@@ -35,3 +42,4 @@ export const runProgram: Run = (program, args, input = '') =>
     )
     child.stdin.end(input)
   })
+}

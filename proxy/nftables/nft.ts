@@ -1,5 +1,5 @@
-/** Runs the `nft` program. The only place where it is started. */
-import { spawn } from 'node:child_process'
+/** The `nft` program as the writers of rules use it. */
+import { ProgramMissing, runProgram } from '../program.ts'
 import { WriteError } from '../writer.ts'
 
 export interface Nft {
@@ -19,28 +19,17 @@ const remembered = 16
 /** @param program `nft`, or a path to it */
 export function nftProgram(program = 'nft'): Nft {
   const started: number[] = []
-  const run = (args: readonly string[], text: string) =>
-    new Promise<string>((resolve, reject) => {
-      const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] })
-      if (child.pid !== undefined && started.push(child.pid) > remembered) started.shift()
-      const output: Buffer[] = []
-      let complaint = ''
-      child.stdout.on('data', (part: Buffer) => output.push(part))
-      child.stderr.setEncoding('utf8').on('data', (part: string) => {
-        if (complaint.length < 2000) complaint += part
-      })
-      // nft can end at a syntax error before it has read everything.
-      child.stdin.on('error', () => {})
-      child.on('error', (cause) =>
-        reject(new WriteError(`${program} could not be started: ${cause.message}`, { cause })),
-      )
-      child.on('close', (code, signal) => {
-        if (code === 0) resolve(Buffer.concat(output).toString())
-        else
-          reject(new WriteError(`nft failed (${signal ?? `exit code ${code}`}): ${complaint.trim() || 'no message'}`))
-      })
-      child.stdin.end(text)
+  const remember = (pid: number) => {
+    if (started.push(pid) > remembered) started.shift()
+  }
+  const run = async (args: readonly string[], text: string) => {
+    const ended = await runProgram(program, args, text, remember).catch((cause: unknown) => {
+      throw cause instanceof ProgramMissing ? new WriteError(cause.message, { cause }) : cause
     })
+    if (ended.code === 0) return ended.stdout
+    const how = ended.code === undefined ? 'ended by a signal' : `exit code ${ended.code}`
+    throw new WriteError(`nft failed (${how}): ${ended.stderr || 'no message'}`)
+  }
   return {
     async load(text) {
       await run(['-f', '-'], text)
