@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict'
 import { describe, test, type TestContext } from 'node:test'
 import { silent } from '../kube/log.ts'
-import type { EndpointSlice, Service } from '../kube/objects.ts'
+import type { Service } from '../kube/objects.ts'
 import { createVirtualClock } from '../kube/virtual-clock.ts'
 import { memoryWriter } from './memory-writer.ts'
 import { createRuleset } from './ruleset.ts'
 import { createSync } from './sync.ts'
-import { node, service, slice } from './testing.ts'
+import { node, objectsInMemory, service, slice } from './testing.ts'
 
 const usualEndpoint = '10.244.2.1'
 
@@ -20,17 +20,8 @@ function clusterIp(name: string): string {
 function arrange(t: TestContext) {
   const clock = createVirtualClock()
   const { writer, kernel } = memoryWriter()
-  const services = new Map<string, Service>()
-  const slices = new Map<string, EndpointSlice>()
-  const ruleset = createRuleset(
-    {
-      serviceKeys: () => services.keys(),
-      service: (key) => services.get(key),
-      slices: (key) => [slices.get(key) ?? []].flat(),
-    },
-    60_000,
-    node,
-  )
+  const { services, slices, view } = objectsInMemory()
+  const ruleset = createRuleset(view, 60_000, node)
   const seen = { waiting: [] as (number | undefined)[], failed: 0 }
   const sync = createSync({
     ruleset,

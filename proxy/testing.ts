@@ -1,6 +1,7 @@
 /** For tests of the rules: builders for objects. */
 import type { EndpointConditions, EndpointSlice, Service } from '../kube/objects.ts'
 import type { NodeFacts } from './rules.ts'
+import type { ObjectView } from './ruleset.ts'
 
 export const node: NodeFacts = {
   nodeName: 'n1',
@@ -51,4 +52,16 @@ export function slice(
     })),
     ...more,
   }
+}
+
+/** Services and the one slice of each, by key, and how the rules see them. */
+export function objectsInMemory() {
+  const services = new Map<string, Service>()
+  const slices = new Map<string, EndpointSlice>()
+  const view: ObjectView = {
+    serviceKeys: () => services.keys(),
+    service: (key) => services.get(key),
+    slices: (key) => [slices.get(key) ?? []].flat(),
+  }
+  return { services, slices, view }
 }

@@ -3,21 +3,15 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
 import type { EndpointSlice, Service } from '../../kube/objects.ts'
-import { createRuleset, type ObjectView } from '../ruleset.ts'
-import { type EndpointSpec, here, node, service, slice, states, there } from '../testing.ts'
+import { createRuleset } from '../ruleset.ts'
+import { type EndpointSpec, here, node, objectsInMemory, service, slice, states, there } from '../testing.ts'
 import { createServedFrontends } from './served.ts'
 
 const udpPort = { name: '', port: 53, protocol: 'UDP' as const, nodePort: 30_053 }
 const dns = 'ip 10.96.0.1 . udp . 53'
 
 function world() {
-  const services = new Map<string, Service>()
-  const slices = new Map<string, EndpointSlice>()
-  const view: ObjectView = {
-    serviceKeys: () => services.keys(),
-    service: (key) => services.get(key),
-    slices: (key) => [slices.get(key) ?? []].flat(),
-  }
+  const { services, slices, view } = objectsInMemory()
   const served = createServedFrontends(view, node)
   const put = (name: string, spec: Partial<Service['spec']>, endpoints: EndpointSpec[], port = 8053) => {
     services.set(name, service({ ports: [udpPort], ...spec }, name))

@@ -6,13 +6,13 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
 import { silent } from '../../kube/log.ts'
-import type { EndpointSlice, Service } from '../../kube/objects.ts'
+import type { Service } from '../../kube/objects.ts'
 import { createVirtualClock } from '../../kube/virtual-clock.ts'
 import { memoryWriter } from '../memory-writer.ts'
 import { fieldOf } from '../packet-walk.ts'
-import { createRuleset, type ObjectView } from '../ruleset.ts'
+import { createRuleset } from '../ruleset.ts'
 import { createSync } from '../sync.ts'
-import { here, node, service, slice, states, there } from '../testing.ts'
+import { here, node, objectsInMemory, service, slice, states, there } from '../testing.ts'
 import type { Flow } from './flow.ts'
 import { memoryTable } from './memory-table.ts'
 import { createStaleFlows } from './stale-flows.ts'
@@ -59,13 +59,7 @@ const step = fc.record({
 })
 
 function cluster() {
-  const services = new Map<string, Service>()
-  const slices = new Map<string, EndpointSlice>()
-  const view: ObjectView = {
-    serviceKeys: () => services.keys(),
-    service: (key) => services.get(key),
-    slices: (key) => [slices.get(key) ?? []].flat(),
-  }
+  const { services, slices, view } = objectsInMemory()
   const put = ({
     name,
     exists,
