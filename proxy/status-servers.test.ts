@@ -49,6 +49,11 @@ describe('what the proxy answers over HTTP', () => {
     assert.match(text, /^kubeproxy_proxy_livez_total\{code="200"\} 1$/m)
   })
 
+  test("the metrics port says that it is there, as kube-proxy's does, whatever the state of the rules", async () => {
+    await using server = await setup('metrics')
+    assert.deepEqual(await server.ask('/healthz'), { code: 200, type: 'text/plain', body: 'ok' })
+  })
+
   test('the mode as plain text, the configuration under the name of its group', async () => {
     await using server = await setup('metrics')
     assert.deepEqual(await server.ask('/proxyMode'), { code: 200, type: 'text/plain', body: 'iptables' })

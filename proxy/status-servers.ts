@@ -15,11 +15,12 @@ export function healthListener(health: Health, metrics: ProxyMetrics): RequestLi
   }
 }
 
-/** @param config what /configz shows */
+/** Its /healthz says no more than that somebody is there. @param config what /configz shows */
 export function metricsListener(metrics: ProxyMetrics, mode: string, config: () => unknown): RequestListener {
   return (request, response) => {
     const path = pathOf(request)
-    if (path === '/proxyMode') response.writeHead(200, { 'Content-Type': 'text/plain' }).end(mode)
+    if (path === '/healthz') response.writeHead(200, { 'Content-Type': 'text/plain' }).end('ok')
+    else if (path === '/proxyMode') response.writeHead(200, { 'Content-Type': 'text/plain' }).end(mode)
     else if (path === '/configz') {
       // Under the name of the group, as every Kubernetes component answers it.
       const body = JSON.stringify({ 'kubeproxy.config.k8s.io': config() })
