@@ -14,7 +14,7 @@ import type { Family } from './addresses.ts'
  *
  * frontends
  * - `frontends`       set. All of them; a new connection that was not translated (tried before the Service was here) is refused
- * - `no-ep`           frontend: `goto reject-it`. No endpoint anywhere: refused, whoever asks; comes before everything but `fw-vips`
+ * - `no-ep`           set of frontends. No endpoint anywhere: refused, whoever asks; comes before everything but `fw-vips`
  * - `fw-vips`         set of frontends. Only sources in `fw-allow` may use it, the others are dropped
  * - `fw-allow`        set of frontend . network
  * - `masq`            set of frontends. Masqueraded whoever asks (external policy Cluster)

@@ -121,7 +121,7 @@ export function serviceRules(input: RulesInput): ServiceRules {
       for (const front of ofFamily) {
         const put = (map: MapName, key: string, value = '') => claim(front.key, family, map, key, value)
         put('frontends', front.key)
-        if (!found.any) put('no-ep', front.key, 'goto reject-it')
+        if (!found.any) put('no-ep', front.key)
         else {
           const scope = scopeOf(front, input)
           forward(front, scope, pool, put)

@@ -204,7 +204,7 @@ describe('the ruleset', () => {
     ruleset.mark('b')
     ruleset.settle(0)
     assert.equal(ruleset.desired.has(`ip svc ${front}`), false)
-    assert.equal(ruleset.desired.get(`ip no-ep ${front}`), 'goto reject-it')
+    assert.ok(ruleset.desired.has(`ip no-ep ${front}`))
   })
 
   test('nothing marked, nothing pending', () => {

@@ -6,7 +6,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { systemClock } from '../../kube/clock.ts'
 import type { HttpKubeClient } from '../../kube/http-client.ts'
-import type { EndpointSlice } from '../../kube/objects.ts'
+import type { Endpoint, EndpointSlice } from '../../kube/objects.ts'
 import { endpointSlices, nodes, services } from '../../kube/resources.ts'
 import { claimInstance } from '../../sandbox/nodes/instance.ts'
 import { ipBatch, spawnIn } from '../../sandbox/nodes/netns.ts'
@@ -44,6 +44,8 @@ export interface BenchCluster {
   readonly udp: Target
   /** Gives one endpoint of a Service an address it never had; resolves with it when the API server has written it. */
   change(index: number, at: number): { endpoint: string; write: () => Promise<void> }
+  /** Leaves so many of the Service's endpoints. */
+  scale(index: number, count: number): Promise<void>
   startProxy(): ProxyProcess
 }
 
@@ -121,6 +123,10 @@ export async function startBenchWorld(counts: { small: number; big: number }): P
     const addresses = await fill(api.client, place, count)
     const pod = await network.addPod(node, node.slice(-1).repeat(10))
     const generations = new Map<number, number[]>()
+    const write = async (index: number, of: readonly Endpoint[]) => {
+      const at = { namespace: 'default', name: slice(index).metadata.name ?? '' }
+      await api.client.patch<EndpointSlice>(endpointSlices, at, { type: 'merge', body: { endpoints: of } })
+    }
     const cluster: BenchCluster = {
       name,
       count,
@@ -136,16 +142,10 @@ export async function startBenchWorld(counts: { small: number; big: number }): P
         generations.set(index, after)
         return {
           endpoint: endpointAddress(index, at, after[at]),
-          write: async () => {
-            const body = { endpoints: endpoints(index, after) }
-            await api.client.patch<EndpointSlice>(
-              endpointSlices,
-              { namespace: 'default', name: slice(index).metadata.name ?? '' },
-              { type: 'merge', body },
-            )
-          },
+          write: () => write(index, endpoints(index, after)),
         }
       },
+      scale: (index, count) => write(index, endpoints(index, generations.get(index)).slice(0, count)),
       startProxy: () => startProxyProcess({ place, kubeconfig: api.kubeconfig, compileCache, children }),
     }
     return { cluster, kind: api.kind }

@@ -1,6 +1,7 @@
 /** Somebody else changes our tables under a running proxy: everything is back within a second, and nobody else's tables matter. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { choiceHandle } from '../../proxy/nftables/choices.ts'
 import { requires } from '../../scripts/requires.ts'
 import { firstDifference, inOrder } from './listings.ts'
 import { type PodInWorld, type RunningProxy, startWorld, type World } from './world.ts'
@@ -33,8 +34,9 @@ describe('changes made by others', { skip: requires('root', 'linux', 'nft', 'ip'
     clusterIp = service.spec.clusterIP ?? ''
     await world.endpoints('web', pods, service.spec.ports)
     const until = Date.now() + 5000
-    while (!(await ours()).includes('goto n2') && Date.now() < until) await pause(50)
-    assert.match(await ours(), /goto n2/)
+    const element = `${clusterIp} . tcp . 80 : ${choiceHandle('goto n2')}`
+    while (!(await ours()).includes(element) && Date.now() < until) await pause(50)
+    assert.ok((await ours()).includes(element))
   })
   after(() => world?.close())
 
@@ -48,6 +50,11 @@ describe('changes made by others', { skip: requires('root', 'linux', 'nft', 'ip'
       ['add', 'element', 'ip', 'roadstead', 'ep', `{ ${clusterIp} . tcp . 80 . 5ead:1 : 10.244.7.7 . 77 }`],
     ],
     'a flushed map': () => [['flush', 'map', 'ip', 'roadstead', 'svc']],
+    'a way to a chain that is deleted': () => [['delete', 'element', 'ip6', 'roadstead', 'choices', '{ 5eae:2 }']],
+    'a way to another chain': () => [
+      ['delete', 'element', 'ip', 'roadstead', 'choices', '{ 5eae:2 }'],
+      ['add', 'element', 'ip', 'roadstead', 'choices', '{ 5eae:2 : goto n1 }'],
+    ],
     'a deleted map': () => [['delete', 'map', 'ip6', 'roadstead', 'health-ports']],
     'a flushed chain': () => [['flush', 'chain', 'ip', 'roadstead', 'services']],
     'a flushed chain of IPv6': () => [['flush', 'chain', 'ip6', 'roadstead', 'n2']],

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { endpointSlices, nodes } from '../../kube/resources.ts'
+import { verdictOfHandle } from '../../proxy/nftables/choices.ts'
 import { requires } from '../../scripts/requires.ts'
 import { eventually, type PodInWorld, type RunningProxy, startWorld, type World } from './world.ts'
 
@@ -96,10 +97,10 @@ describe('the proxy as a process', { skip: requires('root', 'linux', 'nft', 'ip'
     await world.endpoints('big', unreachable, service.spec.ports)
     const verdict = () =>
       nft('get', 'element', 'ip', 'roadstead', 'svc', `{ ${service.spec.clusterIP} . tcp . 80 }`).then(
-        (text) => /goto (\w+)/.exec(text)?.[1],
+        (text) => verdictOfHandle(/ : ([\da-f]+:[\da-f]+)/.exec(text)?.[1] ?? ''),
         () => undefined,
       )
-    await eventually(verdict, 'n200')
+    await eventually(verdict, 'goto n200')
     assert.deepEqual(await world.outside.spread('tcp', vip, 80), ['a', 'b'])
     await world.endpoints('big', [pods[0] as PodInWorld], service.spec.ports)
     await eventually(() => world.onNode['node-1']?.tcp(service.spec.clusterIP ?? '', 80) ?? Promise.resolve(''), 'a')

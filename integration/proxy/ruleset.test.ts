@@ -70,11 +70,12 @@ describe('the ruleset in the kernel', { skip: requires('root', 'linux', 'nft', '
   })
 })
 
-/** The chains n3, l3, ... are left out but for those of one, two and a thousand endpoints. */
+/** The chains n3, l3, ... are left out but for those of one, two and a thousand endpoints, and what leads to them but for the first and last. */
 function withoutCountChains(text: string): string {
   return text
     .split('\n')
     .filter((line) => !/^ {2}chain [nl](?![12] )\d+ \{/.test(line))
     .filter((line) => !/^(add|flush) (chain|rule) ip6? roadstead [nl](?!1000\b)\d+/.test(line))
+    .map((line) => line.replace(/^(.* choices \{[^,]*), .*, ([^,]*)$/, '$1, ..., $2'))
     .join('\n')
 }

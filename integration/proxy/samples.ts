@@ -29,7 +29,7 @@ export const sample = new Map<ElementId, string>(
       [`${family} service-cidrs ${family === 'ip' ? '10.96.0.0/12' : 'fd00:96::/112'}`, ''],
       [`${family} cluster-ips ${address}`, ''],
       [`${family} frontends ${front}`, ''],
-      [`${family} no-ep ${address} . udp . 54`, 'goto reject-it'],
+      [`${family} no-ep ${address} . udp . 54`, ''],
       [`${family} fw-vips ${front}`, ''],
       [`${family} fw-allow ${front} . ${client}`, ''],
       [`${family} fw-allow ${front} . ${pod}`, ''],

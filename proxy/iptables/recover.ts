@@ -49,7 +49,7 @@ function guess(family: Family, { nat, filter }: AllChains): Map<ElementId, strin
     if (!isOfTree(trees.answers.root, name)) continue
     for (const { frontend } of leaves(rules)) {
       put('frontends', frontend)
-      if (!elements.has(elementId(family, 'svc', frontend))) put('no-ep', frontend, 'goto reject-it')
+      if (!elements.has(elementId(family, 'svc', frontend))) put('no-ep', frontend)
     }
     for (const rule of rules) {
       const [, address] = wholeAddress.exec(rule) ?? []

@@ -71,7 +71,7 @@ export function elementsOf(family: Family, spec: NodeSpec): Map<ElementId, strin
       for (const n of front.sources) put('fw-allow', `${key} . ${words.network(n)}`)
     }
     if (front.endpoints.length === 0) {
-      put('no-ep', key, 'goto reject-it')
+      put('no-ep', key)
       continue
     }
     const target = (n: number) => `${words.pod(n)} . ${8000 + n}`

@@ -78,7 +78,7 @@ void describe('the plan of a node', () => {
   })
 
   void test('keeps the virtual server of a Service without endpoints, without targets', () => {
-    const none = set(`ip frontends ${vip}`, [`ip no-ep ${vip}`, 'goto reject-it'])
+    const none = set(`ip frontends ${vip}`, [`ip no-ep ${vip}`, ''])
     assert.equal(planFor(none).servers.get('--tcp-service 203.0.113.1:80')?.targets.size, 0)
   })
 

@@ -23,7 +23,7 @@ import type { SkeletonOptions } from '../nftables/skeleton.ts'
 export const tableName = 'roadstead-ipvs'
 
 /** Raised whenever the text below changes its meaning without changing. */
-const release = 1
+const release = 2
 /** Elements in one command; longer lines make nft slower, shorter ones as well. */
 const perCommand = 500
 const protocols = ['tcp', 'udp', 'sctp'] as const
@@ -217,6 +217,7 @@ function body(family: Family, options: SkeletonOptions): string {
     ...recordMapTexts(family, {
       endpoint: `{ typeof ${frontend} . numgen random mod 2 : ${family} daddr . th dport; }`,
       learn: '{ type classid : mark; }',
+      verdict: 'verdict',
     }),
     `map marks { type ${frontendType} : mark; }`,
     `set bound { type ${type}; }`,
@@ -224,7 +225,7 @@ function body(family: Family, options: SkeletonOptions): string {
     chain(
       'checks',
       `${frontend} @fw-vips ${frontend} . ${family} saddr != @fw-allow drop`,
-      `${frontend} vmap @no-ep`,
+      `${frontend} @no-ep goto reject-it`,
       `${outsider}fib saddr type != local ${frontend} vmap @svc-local`,
       `${frontend} vmap @svc`,
       ...untranslated,

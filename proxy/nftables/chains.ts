@@ -4,6 +4,7 @@
  */
 import { type Family, families } from '../addresses.ts'
 import { chainsOf, type ElementSet } from '../elements.ts'
+import { choiceTexts } from './choices.ts'
 import { countOf, firstCounts, lateRules, type SkeletonOptions, skeleton, tableName } from './skeleton.ts'
 
 /** Of the chains that are made on demand. */
@@ -32,7 +33,9 @@ export function mendText(options: SkeletonOptions, elements: ElementSet, standin
     else strangers.push(`delete chain ${family} ${tableName} ${name}\n`)
   }
   const flush = families.map((family) => `flush table ${family} ${tableName}\n`)
-  return [...flush, ...strangers, text, lateText([...late])].join('')
+  // What leads to chains of somebody else would hold on to them.
+  const lead = families.map((family) => `flush map ${family} ${tableName} choices\n`)
+  return [...flush, ...lead, ...strangers, text, lateText([...late])].join('')
 }
 
 /** `table` before `delete table` makes the latter succeed when there is none. */
@@ -61,14 +64,18 @@ export function lateChains(elements: ElementSet): string[] {
 
 /** Flushing first makes it repeatable: the chain may be left from an earlier process. */
 export function lateText(chains: readonly string[]): string {
-  return chains
-    .map((chain) => {
-      const [family = '', name = ''] = chain.split(' ')
-      const at = `${family} ${tableName} ${name}`
-      const rules = lateRules(family as Family, name).map((rule) => `add rule ${at} ${rule}\n`)
-      return `add chain ${at}\nflush chain ${at}\n${rules.join('')}`
-    })
-    .join('')
+  const texts = chains.map((chain) => {
+    const [family = '', name = ''] = chain.split(' ')
+    const at = `${family} ${tableName} ${name}`
+    const rules = lateRules(family as Family, name).map((rule) => `add rule ${at} ${rule}\n`)
+    return `add chain ${at}\nflush chain ${at}\n${rules.join('')}`
+  })
+  const ways = families.map((family) => {
+    const names = chains.flatMap((chain) => (chain.startsWith(`${family} `) ? chain.slice(family.length + 1) : []))
+    const verdicts = names.flatMap((name) => (countOf(name) === undefined ? [] : `goto ${name}`))
+    return verdicts.length === 0 ? '' : `add element ${family} ${tableName} choices { ${choiceTexts(verdicts)} }\n`
+  })
+  return [...texts, ...ways].join('')
 }
 
 /** How many rules each chain of a skeleton has, by its text; the check for tables that another process has made. */

@@ -4,16 +4,8 @@ import * as fc from 'fast-check'
 import { type Address, parseAddress, parseCidr, rangeKey } from '../addresses.ts'
 import { type Change, type ElementSet, elementId } from '../elements.ts'
 import { control, type Message, readMessages } from '../netlink/messages.ts'
-import {
-  changeBatch,
-  command,
-  elementReader,
-  messageType,
-  refusedStep,
-  type SetName,
-  setOf,
-  tableOf,
-} from './element-messages.ts'
+import { changeBatch, command, elementReader, messageType, refusedStep, setOf, tableOf } from './element-messages.ts'
+import type { SetName } from './layout.ts'
 
 const nothing: ElementSet = new Map()
 
@@ -59,7 +51,7 @@ const element = fc
       [elementId(family, 'hairpin', `${text} . ${text}`), ''],
       [elementId(family, 'fw-allow', `${front} . ${range ? rangeKey(range) : text}`), ''],
       [elementId(family, 'health-ports', `${port}`), text],
-      [elementId(family, 'no-ep', front), 'goto reject-it'],
+      [elementId(family, 'no-ep', front), ''],
     )
   })
 const elementSet = fc.array(element, { maxLength: 60 }).map((pairs) => new Map(pairs))
@@ -106,10 +98,14 @@ describe('a batch', () => {
 
   test('what no map has is refused', () => {
     assert.throws(() => changeBatch({ remove: nothing, add: new Map([['ip nosuch 1.2.3.4', '']]) }), RangeError)
-    assert.throws(
-      () => changeBatch({ remove: nothing, add: new Map([['ip svc 1.2.3.4 . tcp . 80', 'fly n1']]) }),
-      RangeError,
-    )
+    assert.throws(() => changeBatch({ remove: nothing, add: new Map([['ip learn 1a:2b', 'fly t1']]) }), RangeError)
+    for (const verdict of ['fly n1', 'goto n0', 'goto l70000', 'goto t1', 'goto']) {
+      assert.throws(
+        () => changeBatch({ remove: nothing, add: new Map([['ip svc 1.2.3.4 . tcp . 80', verdict]]) }),
+        { name: 'MalformedText' },
+        verdict,
+      )
+    }
     assert.throws(() => changeBatch({ remove: nothing, add: new Map([['ip svc 1.2.3.4 . tcp', 'drop']]) }), {
       name: 'MalformedText',
     })

@@ -3,7 +3,7 @@
  * never tables, chains or rules (nft would not be able to list them). Pure. Numbers: linux/netfilter/nf_tables.h.
  */
 import { type Family, families } from '../addresses.ts'
-import type { Change, ElementId, ElementSet, MapName } from '../elements.ts'
+import type { Change, ElementId, ElementSet } from '../elements.ts'
 import {
   type Acknowledgement,
   control,
@@ -17,7 +17,8 @@ import {
 } from '../netlink/messages.ts'
 import { fieldBytes, hasRange, readFields, writeFields } from './fields.ts'
 import { intervalEnd, isInterval, stepBehind } from './intervals.ts'
-import { type AffinityMap, type Field, type Layout, layouts } from './layout.ts'
+import { isChoice } from './choices.ts'
+import { type Field, type Layout, layouts, type SetName } from './layout.ts'
 import { tableName } from './skeleton.ts'
 
 export const subsystem = 10
@@ -31,8 +32,6 @@ export const command = {
   newGeneration: 15,
   getGeneration: 16,
 } as const
-
-export type SetName = MapName | AffinityMap
 
 /** Address families of nfgenmsg. */
 const protocolFamily: Readonly<Record<Family, number>> = { ip: 2, ip6: 10 }
@@ -208,6 +207,11 @@ export function elementReader(family: Family, set: SetName): (message: Message, 
   const out = Buffer.alloc(512)
   const prefix = out.write(`${family} ${set} `, 0, 'latin1')
   const verdicts = new Map<string, string>()
+  const shared = (text: string): string => {
+    const known = verdicts.get(text)
+    if (known === undefined) verdicts.set(text, text)
+    return known ?? text
+  }
 
   return ({ body }, onElement) => {
     const readOne = (from: number, to: number) => {
@@ -221,13 +225,11 @@ export function elementReader(family: Family, set: SetName): (message: Message, 
         if (type === elementAttribute.key) key = start + 4
         else if (type === elementAttribute.keyEnd) keyEnd = start + 4
         else if (type === elementAttribute.data) {
-          if (layout.value === 'verdict') value = verdictText(body, start + 4, end, verdicts)
+          if (layout.value === 'verdict') value = shared(verdictText(body, start + 4, end))
           else if (layout.value !== undefined) {
-            value = out.toString(
-              'latin1',
-              prefix,
-              readFields(body, start + 4, start + 4, layout.value, family, out, prefix),
-            )
+            const end = readFields(body, start + 4, start + 4, layout.value, family, out, prefix)
+            value = out.toString('latin1', prefix, end)
+            if (isChoice(set)) value = shared(value)
           }
         } else if (type === elementAttribute.timeout) timeout = body.readBigUInt64BE(start)
         else if (type === elementAttribute.expiration) expires = body.readBigUInt64BE(start)
@@ -251,7 +253,7 @@ export type OnElement = (
   at: number,
 ) => void
 
-function verdictText(body: Buffer, from: number, to: number, known: Map<string, string>): string {
+function verdictText(body: Buffer, from: number, to: number): string {
   let code = 0
   let chain = ''
   readAttributes(body, from, to, (type, start, end) => {
@@ -259,11 +261,7 @@ function verdictText(body: Buffer, from: number, to: number, known: Map<string, 
     else if (type === verdictAttribute.chain) chain = textOf(body, start, end)
   })
   const name = verdictNames.get(code) ?? String(code)
-  if (chain === '') return name
-  const text = `${name} ${chain}`
-  const shared = known.get(text)
-  if (shared === undefined) known.set(text, text)
-  return shared ?? text
+  return chain === '' ? name : `${name} ${chain}`
 }
 
 /** What a refused message of this datagram was to do, and with which element, as far as the kernel says: `add ip svc: 10.96.0.1 . tcp . 80`. */

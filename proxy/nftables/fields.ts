@@ -4,11 +4,14 @@
  */
 import type { Family } from '../addresses.ts'
 import { endOfNumber, MalformedText, numberAt, readAddress, writeAddress, writeNumber } from '../netlink/text.ts'
+import { choiceNumber, chosenVerdict } from './choices.ts'
 import type { Field } from './layout.ts'
 import { slotBase } from './slot-handles.ts'
 
 const protocols: Readonly<Record<string, number>> = { tcp: 6, udp: 17, sctp: 132 }
 const protocolNames = new Map(Object.entries(protocols).map(([name, number]) => [number, name]))
+/** Fields of four bytes in the machine's order. */
+const numbers: ReadonlySet<Field> = new Set(['slot', 'id', 'choice', 'number'])
 const separator = ' . '
 const slash = 47
 const dot = 46
@@ -30,7 +33,7 @@ export function hasRange(fields: readonly Field[]): boolean {
 function plainBytes(field: Field, family: Family): number {
   if (field === 'port') return 2
   if (field === 'protocol') return 1
-  return field === 'slot' || field === 'id' || field === 'number' ? 4 : addressBytes(family)
+  return numbers.has(field) ? 4 : addressBytes(family)
 }
 
 /**
@@ -100,6 +103,12 @@ function writeField(
       if (matched === '') throw new MalformedText(text)
       into.writeUInt32LE(Number.parseInt(high, 16) * 0x1_0000 + Number.parseInt(low, 16), at)
       return from + matched.length
+    }
+    case 'choice': {
+      const number = choiceNumber(text.slice(from))
+      if (number === undefined) throw new MalformedText(text)
+      into.writeUInt32LE(number, at)
+      return text.length
     }
     case 'slot': {
       const end = endOfNumber(text, from)
@@ -185,6 +194,10 @@ function readField(
         at +
         out.write(`${bytes.readUInt16LE(from + 2).toString(16)}:${bytes.readUInt16LE(from).toString(16)}`, at, 'latin1')
       )
+    case 'choice': {
+      const number = bytes.readUInt32LE(from)
+      return at + out.write(chosenVerdict(number) ?? String(number), at, 'latin1')
+    }
     case 'slot':
       return writeNumber(bytes.readUInt32LE(from) - slotBase, out, at)
     default:

@@ -6,10 +6,10 @@ import type { MapName } from '../elements.ts'
 
 /**
  * `address` 4 or 16 bytes, `protocol` 1, `port` 2, `number` 4 in the machine's order, `slot` the same (slot-handles.ts), `id` the same in nft's
- * spelling of a `classid`; `range` an address or a network in a set with `flags interval`, two addresses. In a concatenation each field is
+ * spelling of a `classid`; `choice` the same, a verdict to us (choices.ts); `range` an address or a network in a set with `flags interval`, two addresses. In a concatenation each field is
  * padded to 4 bytes.
  */
-export type Field = 'address' | 'protocol' | 'port' | 'number' | 'slot' | 'id' | 'range'
+export type Field = 'address' | 'protocol' | 'port' | 'number' | 'slot' | 'id' | 'choice' | 'range'
 
 export interface Layout {
   key: readonly Field[]
@@ -25,19 +25,22 @@ const slot: readonly Field[] = [...frontend, 'slot']
 const target: readonly Field[] = ['address', 'port']
 const client: readonly Field[] = ['number', 'number', 'id']
 
-export const layouts: Readonly<Record<MapName | AffinityMap, Layout>> = {
+/** Every map and set of a table. */
+export type SetName = MapName | AffinityMap | 'choices'
+
+export const layouts: Readonly<Record<SetName, Layout>> = {
   pods: { key: ['range'] },
   'service-cidrs': { key: ['range'] },
   'cluster-ips': { key: ['address'] },
   frontends: { key: frontend },
-  'no-ep': { key: frontend, value: 'verdict' },
+  'no-ep': { key: frontend },
   'fw-vips': { key: frontend },
   'fw-allow': { key: [...frontend, 'range'] },
   masq: { key: frontend },
   'local-vips': { key: frontend },
-  svc: { key: frontend, value: 'verdict' },
+  svc: { key: frontend, value: ['choice'] },
   ep: { key: slot, value: target },
-  'svc-local': { key: frontend, value: 'verdict' },
+  'svc-local': { key: frontend, value: ['choice'] },
   'ep-local': { key: slot, value: target },
   hairpin: { key: ['address', 'address'] },
   session: { key: frontend, value: ['id'] },
@@ -46,4 +49,5 @@ export const layouts: Readonly<Record<MapName | AffinityMap, Layout>> = {
   affinity: { key: ['address', 'id'], value: target },
   'affinity-address': { key: client, value: ['address'] },
   'affinity-port': { key: client, value: ['port'] },
+  choices: { key: ['id'], value: 'verdict' },
 }

@@ -2,6 +2,7 @@
 import type { Family } from '../addresses.ts'
 import { type ElementId, elementId, elementMaps, type MapName } from '../elements.ts'
 import type { AffinityElement } from './affinity-maps.ts'
+import { isChoice, verdictOfHandle } from './choices.ts'
 import type { AffinityMap } from './layout.ts'
 import { hasSlot, withSlot } from './slot-handles.ts'
 
@@ -42,7 +43,8 @@ export function parseListing(text: string): Listing {
 
 function addElement(elements: Map<ElementId, string>, family: Family, map: MapName, entry: string): void {
   const [key = '', value = ''] = entry.split(' : ')
-  elements.set(elementId(family, map, hasSlot(map) ? withSlot(key.trim()) : key.trim()), value.trim())
+  const id = elementId(family, map, hasSlot(map) ? withSlot(key.trim()) : key.trim())
+  elements.set(id, isChoice(map) ? verdictOfHandle(value.trim()) : value.trim())
 }
 
 function affinityElement(family: Family, map: AffinityMap, entry: string): AffinityElement {

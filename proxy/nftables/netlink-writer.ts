@@ -12,6 +12,7 @@ import { type Netlink, NetlinkFailure, type NetlinkSocket } from '../netlink/soc
 import { type AffinityEntry, type RuleWriter, WriteError } from '../writer.ts'
 import { type AffinityElement, affinityMaps, elementsOf as affinityElementsOf, entriesOf } from './affinity-maps.ts'
 import { emptyTables, lateChains, lateText, mendText, rulesPerChain } from './chains.ts'
+import { choiceHandle, choiceNumber } from './choices.ts'
 import {
   changeBatch,
   command,
@@ -20,13 +21,12 @@ import {
   familyOf,
   messageType,
   refusedStep,
-  type SetName,
   setOf,
   subsystem,
   tableOf,
 } from './element-messages.ts'
 import { intervalReader, isInterval } from './intervals.ts'
-import { layouts } from './layout.ts'
+import { layouts, type SetName } from './layout.ts'
 import type { Nft } from './nft.ts'
 import { lateRules, type SkeletonOptions, skeleton, tableName, versionChain } from './skeleton.ts'
 import { differences, readStructure, type Structure } from './structure.ts'
@@ -55,12 +55,25 @@ export function netlinkWriter({ netlink, socket, nft, skeleton: options }: Netli
   const look = (): boolean => {
     const seen = asWriteError('look', () => readStructure(socket))
     if (!isOurSkeleton(seen, options)) return false
-    if (known !== undefined) return differences(known, seen).length === 0
+    if (known !== undefined) return differences(known, seen).length === 0 && areChoicesWhole(seen)
     const expected = rulesPerChain(skeleton(options))
     for (const [chain, rules] of expected) if (seen.get(chain)?.rules !== rules) return false
     for (const [chain, { rules }] of seen) if ((expected.get(chain) ?? rulesOfLateChain(chain)) !== rules) return false
+    if (!areChoicesWhole(seen)) return false
     known = seen
     return true
+  }
+
+  /** `choices` belongs to the chains it leads to rather than to the elements. */
+  const areChoicesWhole = (seen: Structure): boolean => {
+    const expected = new Map<string, string>()
+    for (const chain of ['ip drop', 'ip6 drop', ...seen.keys()]) {
+      const [family = '', name = ''] = chain.split(' ')
+      const verdict = name === 'drop' ? name : `goto ${name}`
+      if (choiceNumber(verdict) !== undefined) expected.set(`${family} choices ${choiceHandle(verdict)}`, verdict)
+    }
+    const present = families.flatMap((family) => [...elementsOf(family, 'choices')])
+    return present.length === expected.size && present.every(([id, verdict]) => expected.get(id) === verdict)
   }
 
   const intervalsOf = (family: Family, set: SetName): Map<string, string> => {

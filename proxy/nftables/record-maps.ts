@@ -4,8 +4,15 @@
  */
 import type { Family } from '../addresses.ts'
 
-/** @param own the declarations of `ep` and `ep-local`, and of `learn`, without name: `{ type ... : ...; }` */
-export function recordMapTexts(family: Family, { endpoint, learn }: { endpoint: string; learn: string }): string[] {
+export interface OwnTypes {
+  /** Declarations of `ep` and `ep-local`, and of `learn`, without name: `{ type ... : ...; }`. */
+  endpoint: string
+  learn: string
+  /** Type of the values of `svc` and `svc-local`. */
+  verdict: string
+}
+
+export function recordMapTexts(family: Family, { endpoint, learn, verdict }: OwnTypes): string[] {
   const type = family === 'ip' ? 'ipv4_addr' : 'ipv6_addr'
   const frontendType = `${type} . inet_proto . inet_service`
   return [
@@ -13,14 +20,14 @@ export function recordMapTexts(family: Family, { endpoint, learn }: { endpoint: 
     `set service-cidrs { type ${type}; flags interval; }`,
     `set cluster-ips { type ${type}; }`,
     `set frontends { type ${frontendType}; }`,
-    `map no-ep { type ${frontendType} : verdict; }`,
+    `set no-ep { type ${frontendType}; }`,
     `set fw-vips { type ${frontendType}; }`,
     `set fw-allow { type ${frontendType} . ${type}; flags interval; }`,
     `set masq { type ${frontendType}; }`,
     `set local-vips { type ${frontendType}; }`,
-    `map svc { type ${frontendType} : verdict; }`,
+    `map svc { type ${frontendType} : ${verdict}; }`,
     `map ep ${endpoint}`,
-    `map svc-local { type ${frontendType} : verdict; }`,
+    `map svc-local { type ${frontendType} : ${verdict}; }`,
     `map ep-local ${endpoint}`,
     `set hairpin { type ${type} . ${type}; }`,
     `map session { type ${frontendType} : classid; }`,

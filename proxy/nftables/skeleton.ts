@@ -5,7 +5,7 @@
  * own listing.
  *
  * A packet's way: `checks` (source ranges, no endpoint) or `invalid` before DNAT; `services` marks what must be masqueraded and picks an endpoint:
- * the one this client has (`recall`), else by the frontend's verdict; `translated` afterwards remembers the choice, and refuses what
+ * the one this client has (`recall`), else by the frontend's verdict (choices.ts); `translated` afterwards remembers the choice, and refuses what
  * should have been translated; `unknown` refuses what was sent to a ClusterIP and belongs to no Service, where it would leave the node.
  */
 import { type Family, families } from '../addresses.ts'
@@ -13,6 +13,7 @@ import { fingerprint } from '../fingerprint.ts'
 import type { LocalMatch, LocalMatches } from '../local-detection.ts'
 import { maxSlots } from '../slots.ts'
 import { affinityMaps } from './affinity-maps.ts'
+import { choiceTexts } from './choices.ts'
 import { firstSlotHandle, lastSlotHandle, slotBase } from './slot-handles.ts'
 import { recordMapTexts } from './record-maps.ts'
 
@@ -26,7 +27,7 @@ export interface SkeletonOptions {
 }
 
 /** Raised whenever the text below changes its meaning without changing. */
-const release = 2
+const release = 3
 /** Clients that affinity remembers, all Services of a family together; further ones are balanced without memory. */
 const affinitySize = 262_144
 /** Of the two hashes that stand for an IPv6 client. */
@@ -72,12 +73,15 @@ function choose(letter: string, count: number): string {
   return `meta priority set numgen random mod ${count} offset ${slotBase} goto ${letter === 'n' ? 'any' : 'local'}`
 }
 
-function countChains(counts: number): string {
-  const lines: string[] = []
-  for (let count = 1; count <= counts; count++) {
-    for (const letter of ['n', 'l']) lines.push(`  chain ${letter}${count} { ${choose(letter, count)}; }\n`)
+/** The chains for so many endpoints, and the map that leads to them. */
+function countChains(counts: number): { map: string; chains: string } {
+  const names = Array.from({ length: counts }, (_, at) => [`n${at + 1}`, `l${at + 1}`]).flat()
+  const verdicts = ['drop', ...names.map((name) => `goto ${name}`)]
+  const chains = names.map((name) => `  chain ${name} { ${choose(name.charAt(0), Number(name.slice(1)))}; }\n`)
+  return {
+    map: `  map choices { type classid : verdict; elements = { ${choiceTexts(verdicts)} } }\n`,
+    chains: chains.join(''),
   }
-  return lines.join('')
 }
 
 /** Name of the empty chain that marks tables of this release with these options. */
@@ -98,7 +102,8 @@ export function specimen(options: SkeletonOptions): string {
 function table(family: Family, options: SkeletonOptions, name: string, counts: number): string {
   const { maps, chains } = body(family, options)
   const marker = `  chain ${versionChain(family, options)} { }\n`
-  return `table ${family} ${name} {\n${marker}${maps}${chains}${countChains(counts)}}\n`
+  const count = countChains(counts)
+  return `table ${family} ${name} {\n${marker}${maps}${count.map}${chains}${count.chains}}\n`
 }
 
 /**
@@ -175,13 +180,18 @@ function body(
     ...recordMapTexts(family, {
       endpoint: `{ type ${frontendType} . classid : ${type} . inet_service; }`,
       learn: '{ type classid : verdict; }',
+      verdict: 'classid',
     }),
     ...affinityMapTexts(family),
   ]
   const chains = [
     // A reset ends a TCP connection attempt at once; ICMP errors are rate limited by the kernel.
     chain('reject-it', 'meta l4proto tcp reject with tcp reset', 'reject'),
-    chain('checks', `${frontend} @fw-vips ${frontend} . ${address} saddr != @fw-allow drop`, `${frontend} vmap @no-ep`),
+    chain(
+      'checks',
+      `${frontend} @fw-vips ${frontend} . ${address} saddr != @fw-allow drop`,
+      `${frontend} @no-ep goto reject-it`,
+    ),
     // An endpoint's packet that conntrack calls invalid is not translated back. Its client knows no such connection and answers with a reset,
     // which would end the endpoint's side of the real one (kubernetes#74839). Other invalid packets are let through: where routes are
     // asymmetric they are somebody's data (kubernetes#117924).
@@ -197,8 +207,8 @@ function body(
         : []),
       `fib saddr type local ${frontend} @local-vips ${markIt}`,
       `meta priority set ${frontend} map @session jump recall`,
-      `${fromOutside}fib saddr type != local ${frontend} vmap @svc-local`,
-      `${frontend} vmap @svc`,
+      `${fromOutside}fib saddr type != local meta priority set ${frontend} map @svc-local meta priority vmap @choices`,
+      `meta priority set ${frontend} map @svc meta priority vmap @choices`,
     ),
     chain(
       'translated',

@@ -57,9 +57,9 @@ describe('the text of a change', () => {
 describe('a listing', () => {
   const listing = `table ip roadstead {
 	map svc {
-		type ipv4_addr . inet_proto . inet_service : verdict
-		elements = { 10.96.0.1 . tcp . 53 : drop,
-			     10.96.0.1 . tcp . 80 : goto n3 }
+		type ipv4_addr . inet_proto . inet_service : classid
+		elements = { 10.96.0.1 . tcp . 53 : 5eb0:1,
+			     10.96.0.1 . tcp . 80 : 5eae:3 }
 	}
 
 	map affinity {

@@ -6,6 +6,7 @@ import { families } from '../addresses.ts'
 import { type Change, type ElementSet, isEmpty, partsOf } from '../elements.ts'
 import { affinityMaps, elementsOf, entriesOf } from './affinity-maps.ts'
 import { emptyTables, lateChains, lateText, removeText } from './chains.ts'
+import { choiceHandle, isChoice } from './choices.ts'
 import { parseListing } from './listing.ts'
 import type { Nft } from './nft.ts'
 import { hasSlot, withHandle } from './slot-handles.ts'
@@ -106,7 +107,8 @@ function commandText(verb: 'add' | 'delete', elements: ElementSet): string {
     let items = byMap.get(name)
     if (items === undefined) byMap.set(name, (items = []))
     const written = hasSlot(map) ? withHandle(key) : key
-    items.push(verb === 'delete' || value === '' ? written : `${written} : ${value}`)
+    const told = isChoice(map) && verb === 'add' ? choiceHandle(value) : value
+    items.push(verb === 'delete' || value === '' ? written : `${written} : ${told}`)
   }
   return [...byMap].map(([name, items]) => inCommands(verb, name, items)).join('')
 }
