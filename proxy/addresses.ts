@@ -61,10 +61,23 @@ export function rangeKey(range: Cidr): string {
 /** Ranges that lie inside none of the others (the kernel refuses overlapping ranges in one set). Keeps the order. */
 export function outermost(ranges: readonly Cidr[]): Cidr[] {
   const unique = [...new Map(ranges.map((range) => [range.text, range])).values()]
-  return unique.filter(
-    (inner) =>
-      !unique.some(
-        (outer) => outer !== inner && outer.prefix < inner.prefix && contains(outer, { ...inner, text: inner.network }),
-      ),
-  )
+  const kept = new Set<Cidr>()
+  let last: Cidr | undefined
+  // Next to each other by address, the wider one first: whatever holds a range is the last one kept before it.
+  for (const { range } of unique.map((each) => ({ range: each, place: placeOf(each) })).sort(byPlace)) {
+    if (last !== undefined && contains(last, { family: range.family, text: range.network })) continue
+    kept.add(range)
+    last = range
+  }
+  return unique.filter((range) => kept.has(range))
+}
+
+/** Sorts as family, address and length. */
+function placeOf({ family, network, prefix }: Cidr): string {
+  const bytes = family === 'ip' ? ipaddr.IPv4.parse(network).toByteArray() : ipaddr.IPv6.parse(network).toByteArray()
+  return `${family} ${Buffer.from(bytes).toString('hex')} ${String(prefix).padStart(3, '0')}`
+}
+
+function byPlace(a: { place: string }, b: { place: string }): number {
+  return a.place < b.place ? -1 : 1
 }
