@@ -213,6 +213,7 @@ function body(family: Family, options: SkeletonOptions): string {
     (protocol) =>
       `${protocol} dport != 0 ct status & confirmed != 0 ct reply ${family} saddr . meta l4proto . ct reply proto-src @frontends goto reject-it`,
   )
+  const byState = ['ct state new jump checks', 'ct state new jump marking', 'ct state invalid jump invalid']
   const lines = [
     ...recordMapTexts(family, {
       endpoint: `{ typeof ${frontend} . numgen random mod 2 : ${family} daddr . th dport; }`,
@@ -247,13 +248,11 @@ function body(family: Family, options: SkeletonOptions): string {
       `${ports} ${family} daddr @cluster-ips goto reject-it`,
       `${ports} ${family} daddr @service-cidrs goto reject-it`,
     ),
-    hooked(
-      'before-in',
-      'filter hook prerouting priority -110',
-      'ct state new jump checks',
-      'ct state new jump marking',
-    ),
-    hooked('before-out', 'filter hook output priority -110', 'ct state new jump checks', 'ct state new jump marking'),
+    // IPVS translates by itself what connection tracking calls invalid, but not to an address that was masqueraded: the node then knows no
+    // such connection and answers with a reset, which would end the endpoint's side of the real one (kubernetes#74839).
+    chain('invalid', 'tcp flags & rst == rst drop'),
+    hooked('before-in', 'filter hook prerouting priority -110', ...byState),
+    hooked('before-out', 'filter hook output priority -110', ...byState),
     hooked('after-out', 'filter hook output priority -90', 'ct state new jump unknown'),
     hooked('through', 'filter hook forward priority filter', 'ct state new jump unknown'),
     hooked(
