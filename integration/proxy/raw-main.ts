@@ -1,6 +1,6 @@
 /**
  * Packets that Node and this kernel have no sockets for, through raw sockets: SCTP's first two (INIT, INIT ACK), a TCP segment out of nowhere,
- * an ICMP echo. One process in one network namespace: `raw-main.ts sctp-answer PORT NAME`, `sctp-ask HOST PORT FROM-PORT`,
+ * an ICMP echo. One process in one network namespace: `raw-main.ts sctp-answer PORT NAME`, `sctp-ask HOST PORT FROM-PORT COUNT` (a line for each port),
  * `tcp-segment PEER PEER-PORT OWN-PORT OWN-ADDRESS`, `ping HOST`. Prints one line for what came back.
  */
 import { isIPv6 } from 'node:net'
@@ -114,18 +114,26 @@ function sctpAnswer(port: number, name: string): void {
   look()
 }
 
-function sctpAsk(host: string, port: number, from: number): string {
+/** From as many ports, one after the other and all at once. */
+function sctpAsk(host: string, port: number, from: number, count: number): string {
   const v6 = isIPv6(host)
   const fd = open(v6, 'sctp', 700)
-  send(fd, sctp(from, port, 0, INIT), host)
-  for (;;) {
+  const answers = new Map(Array.from({ length: count }, (_, index) => [from + index, 'TIMEOUT']))
+  for (const each of answers.keys()) send(fd, sctp(each, port, 0, INIT), host)
+  for (let missing = count; missing > 0; ) {
     const found = receive(fd, v6)
-    if (found === undefined) return 'TIMEOUT'
+    if (found === undefined) break
     const { packet } = found
-    if (packet.readUInt16BE(2) !== from || packet[12] !== INIT_ACK) continue
+    const to = packet.readUInt16BE(2)
+    if (answers.get(to) !== 'TIMEOUT' || packet[12] !== INIT_ACK) continue
     const answer = packet.subarray(36, 32 + packet.readUInt16BE(34)).toString()
-    return `${answer} from ${found.from === textOf(bytesOf(host)) ? host : found.from} ${packet.readUInt16BE(0)}`
+    answers.set(
+      to,
+      `${answer} from ${found.from === textOf(bytesOf(host)) ? host : found.from} ${packet.readUInt16BE(0)}`,
+    )
+    missing--
   }
+  return [...answers.values()].join('\n')
 }
 
 /**
@@ -185,6 +193,6 @@ function ping(host: string): string {
 
 const [first = '', second = '', third = '', fourth = ''] = args
 if (task === 'sctp-answer') sctpAnswer(Number(first), second)
-else if (task === 'sctp-ask') process.stdout.write(`${sctpAsk(first, Number(second), Number(third))}\n`)
+else if (task === 'sctp-ask') process.stdout.write(`${sctpAsk(first, Number(second), Number(third), Number(fourth))}\n`)
 else if (task === 'tcp-segment') tcpSegment(first, Number(second), Number(third), fourth)
 else if (task === 'ping') process.stdout.write(`${ping(first)}\n`)

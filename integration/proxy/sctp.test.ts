@@ -12,7 +12,7 @@ describeEachMode('SCTP', (mode, test) => {
   let pods: PodInWorld[]
   let client: PodInWorld
   let stops: (() => Promise<void>)[] = []
-  let lastPort = 20_000
+  let nextPort = 20_000
 
   before(async () => {
     world = await startWorld('test-proxy-sctp')
@@ -26,15 +26,22 @@ describeEachMode('SCTP', (mode, test) => {
     await world?.close()
   })
 
-  /** Who answered, whom it saw, and from where the answer came. */
+  /** Who answered each of as many clients, whom it saw, and from where the answer came. */
+  const askOften = async (from: string, host: string, port: number, count: number) => {
+    const lines = (await raw(from, 'sctp-ask', host, port, nextPort, count)).split('\n')
+    nextPort += count
+    return lines.map((line) => {
+      const [name = '', seen = '', , address = '', answered = ''] = line.split(' ')
+      return { name, seen, from: `${address} ${answered}` }
+    })
+  }
   const ask = async (from: string, host: string, port: number) => {
-    const [name = '', seen = '', , address = '', answered = ''] = (
-      await raw(from, 'sctp-ask', host, port, ++lastPort)
-    ).split(' ')
-    return { name, seen, from: `${address} ${answered}` }
+    const [answer] = await askOften(from, host, port, 1)
+    assert.ok(answer)
+    return answer
   }
   const spread = async (from: string, host: string, port: number) => {
-    const answers = await Promise.all(Array.from({ length: 8 }, () => ask(from, host, port)))
+    const answers = await askOften(from, host, port, 8)
     for (const answer of answers) {
       if (answer.name !== 'TIMEOUT') assert.equal(answer.from, `${host} ${port}`, 'the answer is translated back')
     }

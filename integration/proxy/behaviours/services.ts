@@ -22,9 +22,15 @@ export const serviceBehaviours: readonly Behaviour[] = [
     id: 'sctp',
     point: 1,
     text: 'SCTP through ClusterIPs, node ports and load balancer addresses',
-    shown: real('sctp')(
-      'an association with a ClusterIP, a node port and a load balancer address is translated there and back',
-    ),
+    shown: [
+      ...real('sctp')(
+        'an association with a ClusterIP, a node port and a load balancer address is translated there and back',
+      ),
+      ...real('sctp-sockets')(
+        'associations carry data through a ClusterIP and a node port, of both families',
+        'under policy Local a node port leads to the endpoint of the node, which sees who asks',
+      ),
+    ],
   },
   {
     id: 'node-port',
