@@ -1,11 +1,17 @@
 /** A node whose proxy is started again in another mode, under load; what each mode leaves behind; --cleanup; a mode that cannot be used. */
 import assert from 'node:assert/strict'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { after, before, describe, test } from 'node:test'
+import { endpointSlices } from '../../kube/resources.ts'
+import { spawnIn } from '../../sandbox/nodes/netns.ts'
 import { requires } from '../../scripts/requires.ts'
 import { type TestedMode, testedModes } from './modes.ts'
+import { startUdpSender, type UdpSender } from './udp-sender.ts'
 import { eventually, type PodInWorld, type RunningProxy, startWorld, type World } from './world.ts'
 
 const needs = testedModes.flatMap((mode) => mode.needs)
@@ -17,6 +23,9 @@ describe('a change of the mode', { skip: requires('root', 'linux', 'ip', 'nsente
   const vip = '203.0.113.1'
   const node = 'rs-test-proxy-mode-node-1'
   const run = (...argv: string[]) => world.run(node, argv)
+  const senders: UdpSender[] = []
+  const children: ChildProcess[] = []
+  let echoed: (word: string) => Promise<void> = () => Promise.resolve()
   /** Modes whose rules are there. */
   const present = async () => {
     const found: string[] = []
@@ -34,13 +43,60 @@ describe('a change of the mode', { skip: requires('root', 'linux', 'ip', 'nsente
     await eventually(() => world.onNode['node-1']?.spread('tcp', vip, 80) ?? Promise.resolve([]), ['a', 'b'])
     await world.routeAddress(vip, 'node-1')
     await eventually(() => world.outside.spread('tcp', vip, 80), ['a', 'b'])
+    await beginFlows()
   })
-  after(() => world?.close())
+  after(async () => {
+    await Promise.all(senders.map((sender) => sender.stop()))
+    for (const child of children) child.kill('SIGKILL')
+    await world?.close()
+  })
+
+  /** UDP from a Pod, and a connection from outside, that go on through everything below. */
+  const beginFlows = async () => {
+    const [a, b] = pods as [PodInWorld, PodInWorld]
+    const ports = [
+      { name: 'dns', port: 53, targetPort: 8080, protocol: 'UDP' as const },
+      { name: 'echo', port: 7, targetPort: 9090, nodePort: 30_007 },
+    ]
+    const { spec } = await world.service('flows', { type: 'NodePort', ipFamilyPolicy: 'PreferDualStack', ports })
+    await world.endpoints('flows', [a, b], ports.slice(0, 1))
+    await world.endpoints('echo', [b], ports.slice(1), 9090)
+    for (const suffix of ['4', '6']) {
+      const labels = { 'kubernetes.io/service-name': 'flows' }
+      const at = { namespace: 'default', name: `echo-${suffix}` }
+      await world.client.patch(endpointSlices, at, { type: 'merge', body: { metadata: { labels } } })
+    }
+    for (const ip of spec.clusterIPs ?? []) {
+      await eventually(() => a.agent.spread('udp', ip, 53), ['a', 'b'])
+      senders.push(await startUdpSender(a.place.namespace, ip, 53))
+    }
+    const begin = async (namespace: string, script: string, ...argv: string[]) => {
+      const child = spawnIn(namespace, [process.execPath, '-e', script, ...argv], {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      })
+      children.push(child)
+      await once(child.stdout as Readable, 'data')
+      return child
+    }
+    const listening = `.listen(9090, '::', () => console.log('ready'))`
+    await begin(b.place.namespace, `require('net').createServer((s) => s.on('error', () => {}).pipe(s))${listening}`)
+    const talking = `const s = require('net').connect(30007, process.argv[1], () => console.log('connected'))
+      s.on('error', (error) => console.log(error.code)).pipe(process.stdout); process.stdin.pipe(s)`
+    const client = await begin('rs-test-proxy-mode-client', talking, world.nodeIp('node-1'))
+    let heard = ''
+    client.stdout?.on('data', (part: Buffer) => (heard += part.toString()))
+    echoed = async (word) => {
+      client.stdin?.write(`${word}\n`)
+      await eventually(() => Promise.resolve(heard.includes(word)), true)
+    }
+    await echoed('begun')
+  }
 
   for (const [index, mode] of testedModes.entries()) {
     const from = testedModes.at(index - 1) as TestedMode
     test(`from ${from.name} to ${mode.name}: 0 requests fail, and the rules of ${from.name} are gone`, async () => {
       assert.deepEqual(await present(), [from.name])
+      const answers = senders.map((sender) => sender.heard.length)
       const load = world.outside.load(vip, 80, { perSecond: 200, forMs: 3000 })
       await proxy.end('SIGTERM')
       proxy = await world.startProxy('node-1', ...mode.flags)
@@ -51,6 +107,12 @@ describe('a change of the mode', { skip: requires('root', 'linux', 'ip', 'nsente
       assert.deepEqual(Object.keys(names).sort(), ['a', 'b'])
       const status = await world.onNode['node-1']?.http('http://127.0.0.1:10249/proxyMode')
       assert.equal(status?.body, mode.name)
+      await echoed(`still there in mode ${mode.name}`)
+      assert.deepEqual(
+        senders.map((sender) => sender.heard.length),
+        answers,
+        'flows stay with their endpoint',
+      )
     })
   }
 
