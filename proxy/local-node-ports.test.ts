@@ -61,22 +61,26 @@ async function running(serve: (socket: Socket) => void) {
     ],
   ])
   const failures: LocalNodePort[] = []
+  const rules = new Map<string, string>()
   const local = createLocalNodePorts({
     families: ['ip'],
     view: { serviceKeys: () => objects.keys(), service: (key) => objects.get(key) },
     nodeAddresses: () => [],
-    rules: () => none,
+    rules: () => rules,
     log: silent,
     onFailure: (wanted) => failures.push(wanted),
   })
   local.markAll()
   const settle = async () => {
-    local.settle()
+    local.settled()
+    local.written()
     await local.idle()
   }
   return {
     port,
     objects,
+    rules,
+    refused: `ip no-ep 127.0.0.1 . tcp . ${target}`,
     local,
     settle,
     failures,
@@ -149,6 +153,26 @@ describe('a connection through a node port on the loopback address', () => {
     const socket = world.connect()
     socket.write('x')
     assert.match(String(await errorOf(socket)), /ECONNRESET|EPIPE/)
+  })
+
+  test('opened when the rules for the endpoint are in the kernel, also if it came while others were being written', async () => {
+    await using world = await running((socket) => socket.end('served'))
+    world.rules.set(world.refused, '')
+    world.local.settled()
+    // While these are being written the endpoint comes; the rules for it are worked out later.
+    world.local.mark('default/web')
+    world.local.written()
+    await world.local.idle()
+    assert.equal(await errorOf(world.connect()), 'ECONNREFUSED')
+    world.rules.clear()
+    world.local.settled()
+    await world.local.idle()
+    assert.equal(await errorOf(world.connect()), 'ECONNREFUSED', 'not written yet')
+    world.local.written()
+    await world.local.idle()
+    const socket = world.connect()
+    socket.end()
+    assert.equal(await text(socket), 'served')
   })
 
   test('closed when the Service goes; what is under way goes on', async () => {

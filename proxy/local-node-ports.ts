@@ -65,14 +65,17 @@ export interface LocalNodePorts extends Omit<OpenPorts<never>, 'set'> {
   /** Something of this Service changed. */
   mark(serviceKey: string): void
   markAll(): void
-  /** Opens and closes what the marked Services want by the rules now. */
-  settle(): void
+  /** The rules have just been worked out: what the marked Services want follows from them. Marks that come from now on are for the next time. */
+  settled(): void
+  /** The rules worked out last are in the kernel: opens and closes what follows from them. */
+  written(): void
 }
 
 export function createLocalNodePorts(options: LocalNodePortsOptions): LocalNodePorts {
   const { families, view } = options
   const marked = new Set<string>()
   const wanted = new Map<string, LocalNodePort[]>()
+  let isNew = false
   const ports = createOpenPorts<LocalNodePort>({ ...options, open: forward })
   return {
     retry: () => ports.retry(),
@@ -82,8 +85,8 @@ export function createLocalNodePorts(options: LocalNodePortsOptions): LocalNodeP
     markAll() {
       if (families.length > 0) for (const key of [...view.serviceKeys(), ...wanted.keys()]) marked.add(key)
     },
-    settle() {
-      if (marked.size === 0) return
+    settled() {
+      if (marked.size > 0) isNew = true
       for (const key of marked) {
         const service = view.service(key)
         const list = service ? localNodePorts(key, service, families, options.nodeAddresses(), options.rules()) : []
@@ -91,7 +94,10 @@ export function createLocalNodePorts(options: LocalNodePortsOptions): LocalNodeP
         else wanted.set(key, list)
       }
       marked.clear()
-      ports.set([...wanted.values()].flat())
+    },
+    written() {
+      if (isNew) ports.set([...wanted.values()].flat())
+      isNew = false
     },
   }
 }

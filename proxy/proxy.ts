@@ -165,7 +165,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
         programming.wrote()
         if (batch.elements > 0) log.debug({ ...batch }, 'rules written')
         healthChecks.retry()
-        localPorts.settle()
+        localPorts.written()
         localPorts.retry()
         followNode()
         firstWrite.resolve()
@@ -177,6 +177,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
         programming.settled()
         tellCapacity(ruleset.tooMany)
         staleFlows.settled()
+        localPorts.settled()
         healthChecks.set(ruleset.healthChecks)
       },
       committed: (change) => staleFlows.committed(change),

@@ -74,6 +74,8 @@ describeEachMode('addresses', (mode, test) => {
       )
       assert.equal(await world.onNode['node-1']?.tcp(address, nodePort), 'ECONNREFUSED', 'primary addresses only')
     }
+    const forwarded = 'cat /proc/sys/net/ipv4/conf/*/route_localnet | sort -u'
+    assert.equal(await world.run(namespaceOf(name, 'node-2'), ['sh', '-c', forwarded]), '0\n', 'CVE-2020-8558')
     const later = ['198.18.0.3', '2001:db8:18::3']
     for (const address of later) await world.routeAddress(address, 'node-2')
     await extra('add', 'node-2', later)
