@@ -127,7 +127,9 @@ export const nodeBehaviours: readonly Behaviour[] = [
     id: 'api-outage',
     point: 4,
     text: 'Within 3 s after an outage of the API server the next Service works',
-    shown: process('an API server that nothing reaches for 20 s: its next Service works within 3 s after it is back'),
+    shown: process(
+      'an API server that nothing reaches for a minute: forwarding goes on, and news work within 3 s after it is back',
+    ),
     sameCode: true,
   },
   {

@@ -232,8 +232,11 @@ export const serviceBehaviours: readonly Behaviour[] = [
   {
     id: 'others-services',
     point: 1,
-    text: 'Services of another proxy (service-proxy-name) and headless ones are left alone',
-    shown: clusterIp('a Service that another proxy serves, and a headless one, are left alone'),
+    text: 'Services of another proxy (service-proxy-name) and headless ones are left alone, and ClusterIPs that something else answers untracked (NodeLocal DNSCache)',
+    shown: [
+      ...clusterIp('a Service that another proxy serves, and a headless one, are left alone'),
+      ...refusal('a ClusterIP that something on the node answers untracked (NodeLocal DNSCache) is left to it'),
+    ],
   },
   {
     id: 'slice-moves',
