@@ -97,6 +97,9 @@ describeEachMode('clients that keep sending', (mode, test) => {
     await allHear(all, /ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|nobody/, since)
     await sleep(300)
     for (const sender of all) assert.notEqual(sender.now(), 'a')
+    await stopAll()
+    // IPVS takes the flow of a target that is gone away itself, with the client's next packet.
+    if (mode.name === 'ipvs') return
     const { body = '' } = (await world.onNode['node-1']?.http('http://127.0.0.1:10249/metrics')) ?? {}
     for (const family of ['IPv4', 'IPv6']) {
       const deleted = new RegExp(
@@ -106,7 +109,6 @@ describeEachMode('clients that keep sending', (mode, test) => {
       // Four clients, each moved, refused and cut off.
       assert.ok(Number(deleted.exec(body)?.[1]) >= 12, body)
     }
-    await stopAll()
   })
 
   test('lose a node port and a load balancer address that the Service gives up, and reach the new ones', async () => {

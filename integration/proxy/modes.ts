@@ -57,6 +57,9 @@ export const gaps: Readonly<Record<string, Partial<Record<ModeName, string>>>> =
   'a client keeps its endpoint across the addresses of a Service port': {
     ipvs: 'IPVS remembers a client for each virtual server, which is one address and port',
   },
+  'stay where they are while their endpoint serves: leaving, out of policy, and among new ones': {
+    ipvs: 'IPVS sends the datagrams of a client on to a target as long as it is there at all: one that leaves goes at once, with its flows',
+  },
   'a ClusterIP that something on the node answers untracked (NodeLocal DNSCache) is left to it': {
     ipvs: 'IPVS takes packets whether they are tracked or not: there the cache has an address of its own',
   },
