@@ -116,6 +116,32 @@ describe('mode ipvs on a node', { skip }, () => {
     await eventually(async () => (await servers()).some((line) => line.includes(`${host}:7000`)), false)
   })
 
+  test('a Pod whose endpoint leaves is sent to another one at once, also where a hash of its address chooses', async () => {
+    const address = '203.0.113.2'
+    const all = [...pods, await world.addPod('c', 'node-1'), await world.addPod('d', 'node-2')]
+    const service = await world.service('sticky', {
+      type: 'LoadBalancer',
+      externalTrafficPolicy: 'Local',
+      sessionAffinity: 'ClientIP',
+    })
+    await world.status('sticky', { loadBalancer: { ingress: [{ ip: address }] } })
+    await world.endpoints('sticky', all, service.spec.ports)
+    const names = all.map(({ name }) => name)
+    await eventually(async () => names.includes(await client.agent.tcp(address, 80, { timeoutMs: 300 })), true)
+    const chosen = await client.agent.tcp(address, 80)
+    assert.deepEqual(await client.agent.spread('tcp', address, 80, 10), [chosen])
+    const left = all.filter(({ name }) => name !== chosen)
+    await world.endpoints('sticky', left, service.spec.ports)
+    // What it has had is not over for IPVS yet.
+    await eventually(async () => (await servers()).some((line) => /^-a -f .* -w 0$/.test(line)), true)
+    const [another = ''] = await client.agent.spread('tcp', address, 80, 10)
+    assert.ok(
+      left.some(({ name }) => name === another),
+      another,
+    )
+    await world.remove('sticky')
+  })
+
   test('--cleanup removes what is ours and nothing else', async () => {
     await proxy.end('SIGKILL')
     const cli = new URL('../../cli/main.ts', import.meta.url).pathname

@@ -12,9 +12,10 @@ TCP  10.96.0.1:80 rr persistent 100
   -> 10.244.0.6:8080              Masq    0      0          0         
 SCTP [fd00:96::1]:80 rr persistent 60
 UDP  10.96.0.1:53 rr
-FWM  1381171201 IPv6 sh
+FWM  1381171201 IPv6 sh (sh-fallback)
   -> [fd00:244::5]:8080           Masq    1      0          0         
 FWM  1381171202 rr
+TCP  10.96.0.2:80 mh (mh-fallback,mh-port) persistent 60
 `
 
 const web: VirtualServer = {
@@ -30,13 +31,14 @@ void describe('virtual servers of the kernel', () => {
 
   void test('are read with their targets and connections', () => {
     assert.deepEqual(
-      [...seen].map(([name, { scheduler, persistence }]) => `${name} ${scheduler} ${persistence}`),
+      [...seen].map(([name, { scheduler, flags, persistence }]) => `${name} ${scheduler} ${flags} ${persistence}`),
       [
-        '--tcp-service 10.96.0.1:80 rr 100',
-        '--sctp-service [fd00:96::1]:80 rr 60',
-        '--udp-service 10.96.0.1:53 rr 0',
-        '--fwmark-service 1381171201 --ipv6 sh 0',
-        '--fwmark-service 1381171202 rr 0',
+        '--tcp-service 10.96.0.1:80 rr  100',
+        '--sctp-service [fd00:96::1]:80 rr  60',
+        '--udp-service 10.96.0.1:53 rr  0',
+        '--fwmark-service 1381171201 --ipv6 sh sh-fallback 0',
+        '--fwmark-service 1381171202 rr  0',
+        '--tcp-service 10.96.0.2:80 mh mh-fallback,mh-port 60',
       ],
     )
     assert.deepEqual(seen.get(web.name)?.targets.get('10.244.0.5:8080'), { weight: 1, connections: 3 })
@@ -76,6 +78,31 @@ void describe('virtual servers of the kernel', () => {
     assert.deepEqual(commandsFor(web.name, then, web).first, [
       '--edit-server --tcp-service 10.96.0.1:80 --real-server 10.244.0.5:8080 --masquerading --weight 1',
     ])
+  })
+
+  void test('do not cut off a connection that came to an idle endpoint after it was looked at', () => {
+    const idle = parseServers(listing.replace('2          1', '0          0')).get(web.name)
+    assert.equal(idle?.targets.get('10.244.0.5:8080')?.connections, 0)
+    assert.deepEqual(commandsFor(web.name, idle, { ...web, targets: new Set() }).last, [
+      '--edit-server --tcp-service 10.96.0.1:80 --real-server 10.244.0.5:8080 --masquerading --weight 0',
+      '--delete-server --tcp-service 10.96.0.1:80 --real-server 10.244.0.6:8080',
+    ])
+  })
+
+  void test('look for another target where their scheduler would stay with one of weight 0', () => {
+    const hashed: VirtualServer = { ...web, scheduler: 'sh' }
+    const how = '--tcp-service 10.96.0.1:80 --scheduler sh --sched-flags sh-fallback --persistent 100'
+    assert.deepEqual(commandsFor(web.name, seen.get(web.name), hashed).first, [`--edit-service ${how}`])
+    const then = after(seen.get(web.name), hashed)
+    assert.deepEqual(commandsFor(web.name, then, hashed).first, [])
+    assert.deepEqual(commandsFor(web.name, { ...then, flags: '' }, hashed).first, [`--edit-service ${how}`])
+  })
+
+  void test('take an endpoint away at once where no other would be looked for', () => {
+    const fixed: VirtualServer = { ...web, scheduler: 'dh', targets: new Set(['10.244.0.6:8080']) }
+    const left = '--tcp-service 10.96.0.1:80 --real-server 10.244.0.5:8080'
+    assert.deepEqual(commandsFor(web.name, seen.get(web.name), fixed).last, [`--delete-server ${left}`])
+    assert.deepEqual([...after(seen.get(web.name), fixed).targets.keys()], ['10.244.0.6:8080'])
   })
 
   void test('take a UDP endpoint away at once', () => {

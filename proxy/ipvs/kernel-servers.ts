@@ -11,6 +11,8 @@ export interface SeenTarget {
 
 export interface SeenServer {
   scheduler: string
+  /** As ipvsadm lists them: `sh-fallback`. */
+  flags: string
   persistence: number
   targets: Map<string, SeenTarget>
 }
@@ -33,11 +35,13 @@ export function parseServers(text: string): SeenServers {
     const option = serviceOptions[kind]
     if (option === undefined) continue
     const isIpv6Mark = rest[0] === 'IPv6'
-    const [scheduler = '', ...flags] = isIpv6Mark ? rest.slice(1) : rest
-    const persistent = flags.indexOf('persistent')
+    const [scheduler = '', ...settings] = isIpv6Mark ? rest.slice(1) : rest
+    const [, flags = ''] = /^\((.*)\)$/.exec(settings[0] ?? '') ?? []
+    const persistent = settings.indexOf('persistent')
     current = {
       scheduler,
-      persistence: persistent === -1 ? 0 : Number(flags[persistent + 1]),
+      flags,
+      persistence: persistent === -1 ? 0 : Number(settings[persistent + 1]),
       targets: new Map(),
     }
     servers.set(`${option} ${at}${isIpv6Mark ? ' --ipv6' : ''}`, current)
@@ -50,6 +54,20 @@ const serviceOptions: Readonly<Record<string, string>> = {
   UDP: '--udp-service',
   SCTP: '--sctp-service',
   FWM: '--fwmark-service',
+}
+
+/** Schedulers that stay with a target of weight 0, and so refuse its clients, unless they are told to look for another. */
+const flagsOf: Readonly<Record<string, string>> = { sh: 'sh-fallback', mh: 'mh-fallback' }
+
+/** As ipvsadm takes it. */
+export function schedulerWords(scheduler: string): string {
+  const flags = flagsOf[scheduler]
+  return `--scheduler ${scheduler}${flags === undefined ? '' : ` --sched-flags ${flags}`}`
+}
+
+/** Whether a target that leaves stays until its connections have ended. Datagrams must go elsewhere at once, and `dh` looks for no other. */
+function letsFinish({ protocol, scheduler }: VirtualServer): boolean {
+  return protocol !== 'udp' && scheduler !== 'dh'
 }
 
 export interface Commands {
@@ -67,9 +85,13 @@ export function commandsFor(name: string, seen: SeenServer | undefined, wanted: 
   const first: string[] = []
   const last: string[] = []
   if (wanted === undefined) return { first, last: seen === undefined ? [] : [`--delete-service ${name}`] }
-  const how = `--scheduler ${wanted.scheduler}${wanted.persistence > 0 ? ` --persistent ${wanted.persistence}` : ''}`
+  const how = `${schedulerWords(wanted.scheduler)}${wanted.persistence > 0 ? ` --persistent ${wanted.persistence}` : ''}`
   if (seen === undefined) first.push(`--add-service ${name} ${how}`)
-  else if (seen.scheduler !== wanted.scheduler || seen.persistence !== wanted.persistence) {
+  else if (
+    seen.scheduler !== wanted.scheduler ||
+    seen.flags !== (flagsOf[wanted.scheduler] ?? '') ||
+    seen.persistence !== wanted.persistence
+  ) {
     first.push(`--edit-service ${name} ${how}`)
   }
   for (const target of wanted.targets) {
@@ -80,8 +102,8 @@ export function commandsFor(name: string, seen: SeenServer | undefined, wanted: 
   for (const [target, { weight, connections }] of seen?.targets ?? []) {
     if (wanted.targets.has(target)) continue
     const at = `${name} --real-server ${target}`
-    // Datagrams must go elsewhere at once; connections are left to their end.
-    if (connections === 0 || wanted.protocol === 'udp') last.push(`--delete-server ${at}`)
+    // That it has no connections is final only with weight 0: else one may have come since it was looked at.
+    if (!letsFinish(wanted) || (weight === 0 && connections === 0)) last.push(`--delete-server ${at}`)
     else if (weight !== 0) last.push(`--edit-server ${at} --masquerading --weight 0`)
   }
   return { first, last }
@@ -96,13 +118,12 @@ export function isAsWanted(seen: SeenServer, wanted: VirtualServer): boolean {
 }
 
 /** What commands for `wanted` have made of `seen`, as far as it is known without looking: connections may have remained. */
-export function after(
-  seen: SeenServer | undefined,
-  { scheduler, persistence, protocol, targets }: VirtualServer,
-): SeenServer {
-  const ending = protocol === 'udp' ? [] : [...(seen?.targets ?? [])].filter(([target]) => !targets.has(target))
+export function after(seen: SeenServer | undefined, wanted: VirtualServer): SeenServer {
+  const { scheduler, persistence, targets } = wanted
+  const ending = letsFinish(wanted) ? [...(seen?.targets ?? [])].filter(([target]) => !targets.has(target)) : []
   return {
     scheduler,
+    flags: flagsOf[scheduler] ?? '',
     persistence,
     targets: new Map<string, SeenTarget>([
       ...[...targets].map((target): [string, SeenTarget] => [target, { weight: 1, connections: 1 }]),

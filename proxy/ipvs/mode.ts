@@ -11,7 +11,7 @@ import { type Ended, ProgramMissing, type Run } from '../program.ts'
 import { applySettings, type Setting } from '../sysctls.ts'
 import { WriteError } from '../writer.ts'
 import { boundAddresses } from './bound-addresses.ts'
-import { parseServers } from './kernel-servers.ts'
+import { parseServers, schedulerWords } from './kernel-servers.ts'
 import { removeText, skeleton } from './table.ts'
 import { addressIn, ipvsWriter } from './writer.ts'
 
@@ -100,7 +100,7 @@ function isUsed(): Promise<boolean> {
 
 function probeCommands(scheduler: string): string {
   const server = `--fwmark-service ${probeMark}`
-  return `--add-service ${server} --scheduler ${scheduler}\n--delete-service ${server}\n`
+  return `--add-service ${server} ${schedulerWords(scheduler)}\n--delete-service ${server}\n`
 }
 
 function complaintAbout(stderr: string, scheduler: string): string {

@@ -40,7 +40,7 @@ function machine() {
     if (kernel.refuses !== undefined && command.includes(kernel.refuses)) return 'Memory allocation problem'
     if (verb === '--add-service') {
       if (server) return 'Service already exists'
-      kernel.servers.set(name, { scheduler: word('--scheduler'), persistence: 0, targets: new Map() })
+      kernel.servers.set(name, { scheduler: word('--scheduler'), flags: '', persistence: 0, targets: new Map() })
     } else if (server === undefined) return 'No such service'
     else if (verb === '--delete-service') kernel.servers.delete(name)
     else if (verb === '--delete-server') server.targets.delete(word('--real-server'))
@@ -177,7 +177,12 @@ void describe('the writer of mode ipvs', () => {
 
   void test('leaves virtual servers of others alone, also when it removes its own', async () => {
     const { kernel, writer } = machine()
-    kernel.servers.set('--tcp-service 192.0.2.1:99', { scheduler: 'wrr', persistence: 0, targets: new Map() })
+    kernel.servers.set('--tcp-service 192.0.2.1:99', {
+      scheduler: 'wrr',
+      flags: '',
+      persistence: 0,
+      targets: new Map(),
+    })
     await writer.replace(to('10.244.1.5'))
     assert.ok(await writer.intact())
     await writer.remove()
@@ -188,7 +193,7 @@ void describe('the writer of mode ipvs', () => {
   void test('replaces a virtual server that an earlier process has left on a bound address', async () => {
     const { kernel, writer } = machine()
     kernel.bound = new Set(['ip 10.96.0.7'])
-    kernel.servers.set('--tcp-service 10.96.0.7:80', { scheduler: 'rr', persistence: 0, targets: new Map() })
+    kernel.servers.set('--tcp-service 10.96.0.7:80', { scheduler: 'rr', flags: '', persistence: 0, targets: new Map() })
     await writer.replace(to('10.244.1.5'))
     assert.deepEqual([...kernel.servers.keys()], ['--tcp-service 10.96.0.1:80'])
     assert.deepEqual([...(kernel.bound ?? [])], ['ip 10.96.0.1'])
@@ -196,8 +201,13 @@ void describe('the writer of mode ipvs', () => {
 
   void test('takes marks of its own away that no record tells of', async () => {
     const { kernel, writer } = machine()
-    kernel.servers.set('--fwmark-service 1381171201', { scheduler: 'rr', persistence: 0, targets: new Map() })
-    kernel.servers.set('--fwmark-service 7', { scheduler: 'rr', persistence: 0, targets: new Map() })
+    kernel.servers.set('--fwmark-service 1381171201', {
+      scheduler: 'rr',
+      flags: '',
+      persistence: 0,
+      targets: new Map(),
+    })
+    kernel.servers.set('--fwmark-service 7', { scheduler: 'rr', flags: '', persistence: 0, targets: new Map() })
     await writer.replace(to('10.244.1.5'))
     assert.deepEqual([...kernel.servers.keys()].sort(), ['--fwmark-service 7', '--tcp-service 10.96.0.1:80'])
   })
