@@ -71,6 +71,7 @@ export function createRuleset(view: ObjectView, graceMs: number, initial: NodeFa
   /** By family and id. */
   const sessionTargets = new Map<string, ReadonlySet<string>>()
   let node = initial
+  let isNodeMarked = false
   let adopted: ElementSet = new Map()
   let adoptedPorts = new Map<string, number[]>()
 
@@ -148,13 +149,16 @@ export function createRuleset(view: ObjectView, graceMs: number, initial: NodeFa
       for (const key of [...kept.keys(), ...view.serviceKeys()]) marked.add(key)
     },
     get hasMarked() {
-      return marked.size > 0
+      return isNodeMarked || marked.size > 0
     },
     setNode(facts) {
       node = facts
-      ledger.set(nodeOwner, '', nodeRules(facts))
+      isNodeMarked = true
     },
     settle(now) {
+      // Not before: what is wanted must not change while it is being written.
+      if (isNodeMarked) ledger.set(nodeOwner, '', nodeRules(node))
+      isNodeMarked = false
       for (const [key, wakeAt] of waking) if (wakeAt <= now) marked.add(key)
       for (const key of marked) workOut(key, now)
       marked.clear()

@@ -5,6 +5,7 @@ import { silent } from '../kube/log.ts'
 import type { Service } from '../kube/objects.ts'
 import { createVirtualClock } from '../kube/virtual-clock.ts'
 import { memoryWriter } from './memory-writer.ts'
+import type { NodeFacts } from './rules.ts'
 import { createRuleset } from './ruleset.ts'
 import { createSync } from './sync.ts'
 import { node, objectsInMemory, service, slice } from './testing.ts'
@@ -59,6 +60,12 @@ function arrange(t: TestContext) {
     release = () => gate.resolve()
     return { release }
   }
+  /** What is known of the node changes. */
+  const setNode = (facts: NodeFacts) => {
+    ruleset.setNode(facts)
+    ruleset.markAll()
+    sync.poke()
+  }
   const firstEndpoint = (name: string) => `ip ep ${clusterIp(name)} . tcp . 80 . 0`
   return {
     clock,
@@ -66,6 +73,7 @@ function arrange(t: TestContext) {
     sync,
     seen,
     put,
+    setNode,
     hold,
     /** Somebody else takes away the Service's first endpoint. */
     steal: (name: string) => kernel.elements?.delete(firstEndpoint(name)),
@@ -111,6 +119,18 @@ describe('writing the rules', () => {
     await clock.advance(0)
     assert.deepEqual(kernel.calls, ['replace'])
     assert.deepEqual([verdict('a'), verdict('b')], ['goto n1', 'goto n1'])
+  })
+
+  test('what becomes known of the node while a batch is being written goes into the next one', async (t) => {
+    const { clock, kernel, put, setNode, hold } = await running(t, 'a')
+    const { release } = hold()
+    put('b')
+    await clock.advance(0)
+    const pods = { family: 'ip', text: '10.244.0.0/16', network: '10.244.0.0', prefix: 16 } as const
+    setNode({ ...node, pods: [pods] })
+    release()
+    await clock.advance(1000)
+    assert.equal(kernel.elements?.has('ip pods 10.244.0.0/16'), true)
   })
 
   test('a change after a pause is written at once; a burst makes few batches', async (t) => {
