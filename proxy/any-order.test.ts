@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
+import { sleep } from '../kube/clock.ts'
 import { silent } from '../kube/log.ts'
 import type { EndpointSlice, Node, Protocol, Service, TrafficPolicy } from '../kube/objects.ts'
 import { endpointSlices, nodes, serviceCidrs, services } from '../kube/resources.ts'
@@ -19,6 +20,8 @@ import { slice, states } from './testing.ts'
 const names = ['a', 'b', 'c'] as const
 const kinds = { services, endpointSlices, nodes, serviceCidrs } as const
 const graceMs = 60_000
+/** Of a write. */
+const slowestMs = 5000
 
 const someFamilies = fc.constantFrom(['IPv4'], ['IPv6'], ['IPv4', 'IPv6'], ['IPv6', 'IPv4'])
 /** Ports are renamed, renumbered, moved to another protocol. */
@@ -64,6 +67,7 @@ const someSlice = fc.record({
 const someNode = fc.record({
   zone: fc.constantFrom(undefined, 'x', 'y'),
   addresses: fc.subarray(['172.18.0.11', '172.18.0.12', 'fd00:18::11']),
+  podCIDRs: fc.subarray(['10.244.1.0/24', 'fd00:244:0:1::/64']),
 })
 const kind = fc.constantFrom<keyof typeof kinds>('services', 'endpointSlices', 'nodes')
 const sliceName = fc.constantFrom('s1', 's2', 's3', 's4')
@@ -79,6 +83,7 @@ const step = fc.oneof(
   { weight: 2, arbitrary: fc.record({ cut: kind, how: fc.constantFrom('ended' as const, 'expired' as const) }) },
   { weight: 6, arbitrary: fc.record({ wait: fc.constantFrom(1, 30, 1000, 40_000) }) },
   { weight: 1, arbitrary: fc.record({ refuse: fc.constant(true) }) },
+  { weight: 2, arbitrary: fc.record({ slowMs: fc.constantFrom(1, 100, slowestMs) }) },
   { weight: 1, arbitrary: fc.record({ meddle: fc.nat(50) }) },
   { weight: 1, arbitrary: fc.record({ restart: fc.constant(true) }) },
 )
@@ -147,9 +152,10 @@ function toSlice(name: string, value: typeof someSlice extends fc.Arbitrary<infe
   }
 }
 
-function toNode({ zone, addresses }: typeof someNode extends fc.Arbitrary<infer T> ? T : never): Node {
+function toNode({ zone, addresses, podCIDRs }: typeof someNode extends fc.Arbitrary<infer T> ? T : never): Node {
   return {
     metadata: { name: 'n1', ...(zone && { labels: { 'topology.kubernetes.io/zone': zone } }) },
+    spec: { podCIDRs },
     status: { addresses: addresses.map((address) => ({ type: 'InternalIP' as const, address })) },
   }
 }
@@ -158,7 +164,7 @@ const clock = () => createVirtualClock()
 const parsed = parseConfig([
   '--healthz-bind-address=',
   '--metrics-bind-address=',
-  '--cluster-cidr=10.244.0.0/16,fd00:244::/48',
+  '--detect-local-mode=NodeCIDR',
   '--external-ips',
 ])
 
@@ -223,6 +229,7 @@ function apply(running: Running, each: Step, known: Map<string, EndpointSlice>):
   else if ('cut' in each) api.cut(kinds[each.cut], each.how)
   else if ('wait' in each) return time.advance(each.wait)
   else if ('refuse' in each) kernel.failure = 'no buffer space'
+  else if ('slowMs' in each) kernel.gate = sleep(time, each.slowMs)
   else if ('meddle' in each) {
     const held = [...(kernel.elements?.keys() ?? [])]
     const taken = held[each.meddle % Math.max(1, held.length)]
@@ -246,13 +253,14 @@ function withoutSlots(elements: ElementSet | undefined): string[] {
 async function rulesOf(steps: readonly Step[]): Promise<{ after: string[]; fromNothing: string[] }> {
   const running: Running = { api: laggingApi(), time: clock(), ...memoryWriter() }
   const { api, time, kernel } = running
-  api.put(nodes, toNode({ zone: 'x', addresses: ['172.18.0.11', 'fd00:18::11'] }))
+  api.put(nodes, toNode({ zone: 'x', addresses: ['172.18.0.11', 'fd00:18::11'], podCIDRs: [] }))
   api.tell(nodes)
   const known = new Map<string, EndpointSlice>()
   let proxy = await begin(running)
   for (const each of steps) {
     if ('restart' in each) {
-      await proxy.stop()
+      // Stopping waits for the batch that is being written.
+      await Promise.all([proxy.stop(), time.advance(slowestMs)])
       proxy = await begin(running)
     } else await apply(running, each, known)
     await time.advance(0)
