@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { after, before, describe, test } from 'node:test'
+import type { TrafficPolicy } from '../../kube/objects.ts'
 import { endpointSlices } from '../../kube/resources.ts'
 import { spawnIn } from '../../sandbox/nodes/netns.ts'
 import { requires } from '../../scripts/requires.ts'
@@ -16,6 +17,9 @@ const skip = existsSync('/proc/net/ip_vs')
 const echo = `require('net').createServer((s) => s.on('error', () => {}).pipe(s)).listen(8081, '::', () => console.log('ready'))`
 const talk = (host: string, port: number) =>
   `const s = require('net').connect(${port}, '${host}'); let n = 0; setInterval(() => s.write(++n + '\\n'), 50); s.on('data', (d) => process.stdout.write(d)); s.on('close', () => process.exit(1))`
+
+/** Looks come every second, but take no more than a thirtieth of the time: seconds apart where the processor is emulated. */
+const mendedMs = 10_000
 
 describe('mode ipvs on a node', { skip }, () => {
   let world: World
@@ -74,9 +78,9 @@ describe('mode ipvs on a node', { skip }, () => {
   })) {
     test(`${what} that somebody takes away comes back`, async () => {
       for (const command of commands()) await run(...command)
-      await eventually(() => client.agent.spread('tcp', ip, 80, 10), ['a', 'b'], 4000)
+      await eventually(() => client.agent.spread('tcp', ip, 80, 10), ['a', 'b'], mendedMs)
       await eventually(() => client.agent.spread('tcp', vip, 80, 10), ['a', 'b'])
-      await eventually(() => client.agent.tcp(ip, 10_256), 'ECONNREFUSED', 4000)
+      await eventually(() => client.agent.tcp(ip, 10_256), 'ECONNREFUSED', mendedMs)
       assert.ok((await servers()).includes(`-A ${stranger.join(' ')} -s rr`))
     })
   }
@@ -114,6 +118,31 @@ describe('mode ipvs on a node', { skip }, () => {
     server.kill('SIGKILL')
     await world.remove('echo')
     await eventually(async () => (await servers()).some((line) => line.includes(`${host}:7000`)), false)
+  })
+
+  test('a change of the external policy ends no connection of a Pod and is held for new ones', async () => {
+    const address = '203.0.113.3'
+    const ports = [{ name: '', port: 7001, targetPort: 8081 }]
+    const policy = (externalTrafficPolicy: TrafficPolicy) => ({ spec: { externalTrafficPolicy } })
+    const echoing = pods.map(({ place }) => spawnIn(place.namespace, [process.execPath, '-e', echo]))
+    for (const { stdout } of echoing) await new Promise((resolve) => stdout?.once('data', resolve))
+    await world.service('flip', { type: 'LoadBalancer', ports, ...policy('Local').spec })
+    await world.status('flip', { loadBalancer: { ingress: [{ ip: address }] } })
+    await world.endpoints('flip', pods, ports, 8081)
+    await eventually(async () => (await targets(`-t ${address}:7001`)).length, 1)
+    await world.edit('web', policy('Local'))
+    await eventually(() => client.agent.seen('tcp', vip, 80), client.ip)
+    const talking = spawnIn(client.place.namespace, [process.execPath, '-e', talk(address, 7001)])
+    let last = 0
+    if (talking.stdout) createInterface({ input: talking.stdout }).on('line', (line) => (last = Number(line)))
+    await eventually(() => Promise.resolve(last > 3), true)
+    for (const name of ['flip', 'web']) await world.edit(name, policy('Cluster'))
+    await eventually(async () => (await targets(`-t ${address}:7001`)).length, 2)
+    await eventually(async () => (await client.agent.seen('tcp', vip, 80)) === client.ip, false)
+    const then = last
+    await eventually(() => Promise.resolve(last > then + 10), true)
+    for (const child of [talking, ...echoing]) child.kill('SIGKILL')
+    await world.remove('flip')
   })
 
   test('a Pod whose endpoint leaves is sent to another one at once, also where a hash of its address chooses', async () => {

@@ -59,6 +59,17 @@ void describe('the plan of a node', () => {
     assert.equal(planFor(allHere).extras.marks.size, 0)
   })
 
+  void test('keeps a virtual server by mark, and the connections through it, when all are sent to the same endpoints', () => {
+    const plan = planFor(local)
+    const server = `--fwmark-service ${serverMarks.base + 1}`
+    const targets = plan.servers.get(server)?.targets
+    plan.follow(difference(local, set(...two(vip))))
+    assert.deepEqual([plan.extras.marks.size, plan.servers.get(server)?.targets], [1, targets])
+    assert.deepEqual(plan.servers.get('--tcp-service 203.0.113.1:80')?.targets, targets)
+    plan.follow(difference(set(...two(vip)), new Map()))
+    assert.deepEqual([plan.extras.marks.size, plan.servers.size], [0, 0])
+  })
+
   void test('remembers clients by address, and behind a mark by the source hash', () => {
     const sticky = set(
       ...two(vip),

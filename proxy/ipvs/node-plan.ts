@@ -52,7 +52,8 @@ export function nodePlan(options: PlanOptions, { elements: present, extras }: Re
 
   const settle = (frontend: Frontend, steps: Steps) => {
     const name = `${frontend.family} ${frontend.key}`
-    const { byAddress, byMark } = serversOf(elements, frontend, options.scheduler)
+    const marked = marks.has(name) || earlier.has(name)
+    const { byAddress, byMark } = serversOf(elements, frontend, options.scheduler, marked)
     const put = (server: string, wanted: Omit<VirtualServer, 'name'> | undefined) => {
       if (wanted === undefined) servers.delete(server)
       else servers.set(server, { name: server, ...wanted })

@@ -236,7 +236,6 @@ function body(family: Family, options: SkeletonOptions): string {
     ),
     chain(
       'marking',
-      `${frontend} @masq ${masqueradeIt}`,
       ...(options.masqueradeAll || local !== undefined
         ? [`${options.masqueradeAll ? '' : outsider}${family} daddr @cluster-ips ${masqueradeIt}`]
         : []),
@@ -264,6 +263,8 @@ function body(family: Family, options: SkeletonOptions): string {
       'nat-post',
       'nat hook postrouting priority srcnat',
       ...asItCame('frontends', `${family} saddr . ${family} daddr @hairpin masquerade fully-random`),
+      // Not by a bit of the packet's mark, which the mark of a virtual server has no room for.
+      ...asItCame('masq', 'masquerade fully-random'),
       // Also what the node sends to a frontend's address: it has that address, and uses it as its source.
       ...asItCame('frontends', 'fib saddr type local masquerade fully-random'),
       `meta mark & ${bit} == 0 return`,

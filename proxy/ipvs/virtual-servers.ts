@@ -28,14 +28,15 @@ export interface Frontend {
 export interface ServersOf {
   /** For whoever is not told apart; without targets while there is no endpoint. Undefined when there is no such frontend. */
   byAddress: Omit<VirtualServer, 'name'> | undefined
-  /** For Pods and the node itself, where they are sent elsewhere than outsiders. */
+  /** For Pods and the node itself, where they are sent elsewhere than outsiders, or once were. */
   byMark: Omit<VirtualServer, 'name'> | undefined
 }
 
 /** With this scheduler a client stays where it is as long as the endpoints do; IPVS ignores ports of targets behind a mark with persistence. */
 const bySource = 'sh'
 
-export function serversOf(elements: ElementSet, frontend: Frontend, scheduler: string): ServersOf {
+/** @param marked it has a virtual server by mark: with that the connections through it would go */
+export function serversOf(elements: ElementSet, frontend: Frontend, scheduler: string, marked: boolean): ServersOf {
   const { family, key } = frontend
   const look = (map: MapName, name = key) => elements.get(elementId(family, map, name))
   if (look('frontends') === undefined) return { byAddress: undefined, byMark: undefined }
@@ -59,9 +60,10 @@ export function serversOf(elements: ElementSet, frontend: Frontend, scheduler: s
   return {
     // Outsiders that have nowhere to go are dropped before.
     byAddress: server(told ? here : everywhere, { scheduler, persistence }),
-    byMark: told
-      ? server(everywhere, { scheduler: persistence > 0 ? bySource : scheduler, persistence: 0 })
-      : undefined,
+    byMark:
+      told || marked
+        ? server(everywhere, { scheduler: persistence > 0 ? bySource : scheduler, persistence: 0 })
+        : undefined,
   }
 }
 
