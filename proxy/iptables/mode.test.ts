@@ -65,6 +65,12 @@ describe('the mode iptables on a machine', () => {
       /ip_tables, iptable_nat and iptable_filter are needed \(.*can't initialize/,
     ],
     [
+      'whose kernel has no ip_tables and has nftables, with both flavours',
+      { versions: { 'iptables-legacy': legacy, iptables: slow }, broken: { 'iptables-legacy': 'no table nat' } },
+      undefined,
+      /iptables-legacy does not work here \(.*no table nat.*\), and there is iptables-nft, .*: use that, or load ip_tables/,
+    ],
+    [
       'where iptables-nft does not work either',
       { versions: { iptables: slow }, broken: { iptables: 'Protocol not supported' } },
       'no nft',

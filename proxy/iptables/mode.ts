@@ -30,7 +30,10 @@ export function iptablesMode(run: Run, clock: Clock, twin: Mode): Mode {
         : 'there is no iptables 1.6.2 or later: install it, or use --proxy-mode=nftables'
     }
     if ((await twin.detect(options)) === undefined) {
-      return 'iptables here is iptables-nft, which does slowly what --proxy-mode=nftables does directly: use that, or install iptables-legacy'
+      const slowly = 'iptables-nft, which does slowly what --proxy-mode=nftables does directly: use that'
+      return legacy
+        ? `iptables-legacy does not work here (${lack}), and there is ${slowly}, or load ip_tables, iptable_nat and iptable_filter`
+        : `iptables here is ${slowly}, or install iptables-legacy`
     }
     const other = await complaintOf(iptables(run, slow, 'ip'), options)
     return other === undefined ? slow : `iptables-nft does not work here: ${other}`
