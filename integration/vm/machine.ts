@@ -168,16 +168,18 @@ function words(text: string): string[] {
 /** Resolves with what QEMU complained about, when the machine has been switched off. */
 function started(argv: readonly string[], timeoutMs: number): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, argv, {
-      stdio: ['ignore', 'ignore', 'pipe'],
-      timeout: timeoutMs,
-      killSignal: 'SIGKILL',
-    })
+    const child = spawn(program, argv, { stdio: ['ignore', 'ignore', 'pipe'] })
+    // Not the option of spawn: it holds this process until its time is over when there is no such program.
+    const tooLong = setTimeout(() => child.kill('SIGKILL'), timeoutMs)
     let complaint = ''
     child.stderr.setEncoding('utf8').on('data', (part: string) => (complaint += part))
-    child.on('error', reject)
-    child.on('close', (_, signal) =>
-      resolve(signal === null ? complaint : `${complaint}switched off after ${timeoutMs / 1000} s\n`),
-    )
+    child.on('error', (error) => {
+      clearTimeout(tooLong)
+      reject(error)
+    })
+    child.on('close', (_, signal) => {
+      clearTimeout(tooLong)
+      resolve(signal === null ? complaint : `${complaint}switched off after ${timeoutMs / 1000} s\n`)
+    })
   })
 }
