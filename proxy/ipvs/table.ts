@@ -259,18 +259,18 @@ function body(family: Family, options: SkeletonOptions): string {
       'filter hook postrouting priority -150',
       `meta mark & ${hex(serverMarks.mask)} == ${hex(serverMarks.base)} meta mark set 0x00000000`,
     ),
+    // Cleared first: the mark survives encapsulation and would masquerade the outer packet as well (kubernetes#92035).
+    chain('masquerade-it', `meta mark set meta mark xor ${bit}`, 'masquerade fully-random'),
     hooked(
       'nat-post',
       'nat hook postrouting priority srcnat',
+      // Of all that is masqueraded no packet keeps the bit.
+      `meta mark & ${bit} != 0 goto masquerade-it`,
       ...asItCame('frontends', `${family} saddr . ${family} daddr @hairpin masquerade fully-random`),
       // Not by a bit of the packet's mark, which the mark of a virtual server has no room for.
       ...asItCame('masq', 'masquerade fully-random'),
       // Also what the node sends to a frontend's address: it has that address, and uses it as its source.
       ...asItCame('frontends', 'fib saddr type local masquerade fully-random'),
-      `meta mark & ${bit} == 0 return`,
-      // Cleared first: the mark survives encapsulation and would masquerade the outer packet as well (kubernetes#92035).
-      `meta mark set meta mark xor ${bit}`,
-      'masquerade fully-random',
     ),
   ]
   return lines.map((line) => `  ${line}\n`).join('')

@@ -229,6 +229,23 @@ void describe('the writer of mode ipvs', () => {
     assert.equal(clock.pending, 0)
   })
 
+  void test('looks again as soon as usual after one look that something held up', async () => {
+    const { kernel, writer, clock } = machine()
+    await writer.replace(to('10.244.1.5'))
+    let told = 0
+    const stop = writer.watch?.(() => told++)
+    await clock.advance(1000)
+    const gate = Promise.withResolvers<void>()
+    kernel.gate = gate.promise
+    await clock.advance(1500)
+    gate.resolve()
+    await clock.advance(0)
+    kernel.servers.clear()
+    await clock.advance(1000)
+    assert.equal(told, 1)
+    stop?.()
+  })
+
   void test('does not take what it saw before a write for what is there after it', async () => {
     const { kernel, writer, clock } = machine()
     await writer.replace(to('10.244.1.5'))

@@ -233,8 +233,11 @@ export function ipvsWriter(options: IpvsWriterOptions): RuleWriter {
     watch(onForeignChange) {
       let cancel = () => {}
       let ended = false
-      const again = (tookMs: number) => {
-        if (!ended) cancel = clock.after(Math.max(shortestPauseMs, tookMs * pausePerLook), () => void compare())
+      /** How long the last looks took; one that something else on the node held up says little about the next. */
+      let lasted: readonly number[] = []
+      const again = () => {
+        const usualMs = lasted.length === 0 ? 0 : Math.min(...lasted)
+        if (!ended) cancel = clock.after(Math.max(shortestPauseMs, usualMs * pausePerLook), () => void compare())
       }
       // IPVS and the interface tell nobody about changes that a listener here could hear of.
       const compare = async () => {
@@ -249,10 +252,11 @@ export function ipvsWriter(options: IpvsWriterOptions): RuleWriter {
               await (tidying = tidy().catch(() => {}))
             } else onForeignChange()
           }
+          lasted = [Math.max(0, clock.now() - started), ...lasted.slice(0, 2)]
         }
-        again(clock.now() - started)
+        again()
       }
-      again(0)
+      again()
       return () => {
         ended = true
         cancel()
