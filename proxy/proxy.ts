@@ -105,6 +105,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     view,
     node: facts,
     isFrontend: (frontend) => ruleset.desired.has(frontend.replace(' ', ' frontends ')),
+    ipvs: config.mode === 'ipvs',
     clock,
     log,
     observe: (swept) => metrics.flowsReconciled(swept),

@@ -17,7 +17,7 @@ export const protocolAttribute = { number: 1, sourcePort: 2, destinationPort: 3 
 export const filterAttribute = { originalFlags: 1 } as const
 /** Which fields of the tuple a filter compares (CTA_FILTER_FLAG). */
 export const filterFlag = { destination: 1 << 1, protocol: 1 << 3, destinationPort: 1 << 5 } as const
-export const statusBit = { seenReply: 1 << 1 } as const
+export const statusBit = { seenReply: 1 << 1, dstNat: 1 << 5 } as const
 export const protocolNumbers: Readonly<Record<FlowProtocol, number>> = { tcp: 6, udp: 17, sctp: 132 }
 export const protocolNames: ReadonlyMap<number, FlowProtocol> = new Map(
   Object.entries(protocolNumbers).map(([name, number]) => [number, name as FlowProtocol]),

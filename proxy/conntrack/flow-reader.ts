@@ -118,6 +118,7 @@ export function flowReader(family: Family): (datagram: Buffer, visit: (flow: Sho
       shown.translated =
         reply.sourcePort !== original.destinationPort ||
         !sameBytes(datagram, reply.source, original.destination, length)
+      shown.byIpvs = shown.translated && (status & statusBit.dstNat) === 0
       visit(shown)
     })
   }

@@ -18,6 +18,8 @@ export interface Flow {
   target: string
   /** Whether the target is another than where the client sends to, whoever translates (IPVS leaves IPS_DST_NAT unset). */
   translated: boolean
+  /** Whether IPVS did that, not NAT (IPS_DST_NAT is unset). Undefined where the table does not tell. */
+  byIpvs?: boolean
   /** Whether an answer was seen (IPS_SEEN_REPLY). */
   replied: boolean
 }

@@ -96,18 +96,20 @@ const end = ending(control.done)
 
 describe('a sweep', () => {
   test('shows what the kernel has, with its translation and its answer', async () => {
-    const { table } = kernel([Buffer.concat([shown(1, 2), shown(2, undefined, 0b1000)]), end])
+    const { table } = kernel([Buffer.concat([shown(1, 2), shown(2, undefined, 0b1000), shown(3, 2, 0b1110)]), end])
     const flows: Flow[] = []
     const swept = await table.sweep(udp, (flow) => {
+      assert.equal(flow.frontend, 'ip 10.96.0.10 . udp . 53')
       flows.push({ ...flow })
       return false
     })
-    assert.deepEqual(swept, { seen: 2, removed: 0 })
+    assert.deepEqual(swept, { seen: 3, removed: 0 })
     assert.deepEqual(
-      flows.map(({ frontend, target, translated, replied }) => ({ frontend, target, translated, replied })),
+      flows.map(({ target, translated, byIpvs, replied }) => ({ target, translated, byIpvs, replied })),
       [
-        { frontend: 'ip 10.96.0.10 . udp . 53', target: '10.244.1.2 . 8053', translated: true, replied: true },
-        { frontend: 'ip 10.96.0.10 . udp . 53', target: '10.96.0.10 . 53', translated: false, replied: false },
+        { target: '10.244.1.2 . 8053', translated: true, byIpvs: false, replied: true },
+        { target: '10.96.0.10 . 53', translated: false, byIpvs: false, replied: false },
+        { target: '10.244.1.2 . 8053', translated: true, byIpvs: true, replied: true },
       ],
     )
   })

@@ -13,6 +13,8 @@ export interface FlowReconcilerOptions {
   table: FlowTable
   /** As it is now; asked for the frontends given to `check` only. */
   serving: Serving
+  /** Whether IPVS is how the node does it; not if omitted. */
+  ipvs?: boolean
   clock: Clock
   log: Log
   observe: (swept: { family: Family; removed: number; seconds: number }) => void
@@ -33,7 +35,7 @@ const firstRetryMs = 500
 const longestRetryMs = 30_000
 
 export function createFlowReconciler(options: FlowReconcilerOptions): FlowReconciler {
-  const { table, serving, clock, log, observe } = options
+  const { table, serving, ipvs = false, clock, log, observe } = options
   let doubts = new Set<FrontendId>()
   /** What cancels them, and what they are for. */
   const secondLooks = new Map<() => void, readonly FrontendId[]>()
@@ -84,7 +86,7 @@ export function createFlowReconciler(options: FlowReconcilerOptions): FlowReconc
     const started = clock.now()
     let removed = 0
     for (const query of queriesFor(mine, await table.count())) {
-      const swept = await table.sweep(query, (flow) => mine.has(flow.frontend) && isStale(flow, serving))
+      const swept = await table.sweep(query, (flow) => mine.has(flow.frontend) && isStale(flow, serving, ipvs))
       removed += swept.removed
     }
     if (removed > 0) log.debug({ family, removed }, 'stale flows removed')

@@ -18,6 +18,7 @@ export interface StaleFlowsOptions {
   node: NodeFacts
   /** Whether the ruleset wants this frontend, of whatever protocol. */
   isFrontend: (frontend: FrontendId) => boolean
+  ipvs?: boolean
   clock: Clock
   log: Log
   observe: FlowReconcilerOptions['observe']

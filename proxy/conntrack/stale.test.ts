@@ -33,6 +33,13 @@ describe('a flow of UDP', () => {
     assert.equal(isStale(flow(), serving(undefined)), true)
     assert.equal(isStale(flow({ translated: false, target: '10.96.0.10 . 53' }), serving(undefined)), false)
   })
+  test('of IPVS goes, unless IPVS is how the node does it, or nobody is told of the frontend', () => {
+    const made = flow({ byIpvs: true })
+    const served = serving(['10.244.1.2 . 53'])
+    assert.equal(isStale(made, served), true)
+    assert.equal(isStale(made, served, true), false)
+    assert.equal(isStale(flow({ byIpvs: true, protocol: 'tcp' }), serving(undefined)), false)
+  })
   test('from before the Service goes', () => {
     const early = flow({ translated: false, replied: false, target: '10.96.0.10 . 53' })
     assert.equal(isStale(early, serving(['10.244.1.2 . 53'])), true)

@@ -12,8 +12,11 @@ import type { Flow, FlowProtocol, FlowQuery, FrontendId } from './flow.ts'
 /** Targets of a frontend; undefined when there is no such frontend. TCP frontends need not name theirs. */
 export type Serving = (frontend: FrontendId) => ReadonlySet<string> | undefined
 
-export function isStale(flow: Flow, serving: Serving): boolean {
+/** @param ipvs whether IPVS is how the node does it */
+export function isStale(flow: Flow, serving: Serving, ipvs = false): boolean {
   const targets = serving(flow.frontend)
+  // From before a change of the mode: IPVS sees its packets no more, and NAT leaves what is under way alone.
+  if (flow.byIpvs === true && !ipvs && targets !== undefined) return true
   if (flow.protocol === 'tcp') return targets !== undefined && !flow.translated && !flow.replied
   // Without a translation it is no flow of ours: somebody else has that address now, or always had it.
   if (targets === undefined) return flow.translated
