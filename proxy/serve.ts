@@ -11,6 +11,7 @@ import { chooseTable } from './conntrack/choose-table.ts'
 import type { GivenFile, ProxyConfig } from './config.ts'
 import { followFile } from './follow-file.ts'
 import { collectGarbageSoon } from './garbage.ts'
+import { warnOfKubeProxyRules } from './kube-proxy-rules.ts'
 import type { Mode, ModeOptions } from './mode.ts'
 import { removeOthers } from './modes.ts'
 import { runProgram } from './program.ts'
@@ -58,6 +59,7 @@ export async function serve({ config, mode, modes, file, nodeName, io, log }: Se
     if (first === 'ready') {
       log.info({ afterMs: Math.round(performance.now()) }, 'rules are in place')
       await removeOthers(modes, mode.name, log)
+      await warnOfKubeProxyRules(log)
       cancelCollection = collectGarbageSoon(clock, log)
     }
     const last = first === 'ready' ? await Promise.race([stopped, changed]) : first

@@ -46,8 +46,8 @@ describe('import table', () => {
 
   test('the proxy works without koffi: one file loads it, and only when it is called', () => {
     const loading = sourceFiles('proxy').filter((file) => imports(file).includes('koffi'))
-    assert.deepEqual(loading, ['proxy/netlink/socket.ts'])
-    const text = readFileSync(join(projectRoot, 'proxy/netlink/socket.ts'), 'utf8')
+    assert.deepEqual(loading, ['proxy/netlink/calls.ts'])
+    const text = readFileSync(join(projectRoot, 'proxy/netlink/calls.ts'), 'utf8')
     assert.doesNotMatch(text, /from 'koffi'/)
   })
 

@@ -47,7 +47,7 @@ export const rooms: readonly Room[] = [
     packages: ['ipaddr.js', 'pino', 'prom-client', 'yaml'],
     testsMay: fakes,
   },
-  // koffi: by socket.ts alone, and only when it is wanted.
+  // koffi: by calls.ts alone, and only when it is wanted.
   { folder: 'proxy/netlink/', may: [], packages: ['koffi'] },
   { folder: 'sandbox/', may: ['kube/', 'crds/'], testsMay: ['scripts/'] },
   {

@@ -1,10 +1,11 @@
 /**
- * Netlink sockets of the kernel's netfilter subsystems (protocol 12), through the C library's calls. The only file that loads koffi, and
- * only when `loadNetlink` is called. Nothing here blocks: the kernel works inside `send`, so its answer is there when `send` returns;
- * what the kernel says by itself is told by a signal (O_ASYNC), which costs neither a thread nor polling.
+ * Netlink sockets of the kernel's netfilter subsystems (protocol 12), through the C library's calls. Nothing here blocks: the
+ * kernel works inside `send`, so its answer is there when `send` returns; what it says by itself is told by a signal (O_ASYNC), which costs
+ * neither a thread nor polling.
  */
 import { constants, endianness } from 'node:os'
 import { getSystemErrorName } from 'node:util'
+import { type Calls, loadCalls } from './calls.ts'
 
 /** A system call or a request that the kernel refused. */
 export class NetlinkFailure extends Error {
@@ -102,58 +103,6 @@ export async function loadNetlink(): Promise<Netlink> {
     open: () => openSocket(calls, answerBytes),
     subscribe: (subscription) => openSubscription(calls, subscription),
   }
-}
-
-interface Calls {
-  socket: (family: number, type: number, protocol: number) => number
-  bind: (fd: number, address: Uint8Array, length: number) => number
-  getsockname: (fd: number, address: Uint8Array, length: Uint8Array) => number
-  setsockopt: (fd: number, level: number, name: number, value: Uint8Array, length: number) => number
-  attachFilter: (fd: number, level: number, name: number, program: FilterProgram, length: number) => number
-  filterProgramBytes: number
-  fcntl: (fd: number, command: number, argument: number) => number
-  send: (fd: number, data: Uint8Array, length: number, flags: number) => number
-  recv: (fd: number, data: Uint8Array, length: number, flags: number) => number
-  sendInThread: (fd: number, data: Uint8Array, length: number, flags: number) => Promise<number>
-  recvInThread: (fd: number, data: Uint8Array, length: number, flags: number) => Promise<number>
-  close: (fd: number) => number
-  errno: () => number
-}
-
-interface FilterProgram {
-  length: number
-  filter: Uint8Array
-}
-
-async function loadCalls(): Promise<Calls> {
-  const koffi = (await import('koffi')).default
-  const library = koffi.load(null)
-  const send = library.func('long send(int, const void *, size_t, int)')
-  const recv = library.func('long recv(int, void *, size_t, int)')
-  const filterProgram = koffi.struct({ length: 'uint16', filter: 'const void *' })
-  return {
-    socket: library.func('int socket(int, int, int)'),
-    bind: library.func('int bind(int, const void *, uint)'),
-    getsockname: library.func('int getsockname(int, void *, void *)'),
-    setsockopt: library.func('int setsockopt(int, int, int, const void *, uint)'),
-    attachFilter: library.func('setsockopt', 'int', ['int', 'int', 'int', koffi.pointer(filterProgram), 'uint']),
-    filterProgramBytes: koffi.sizeof(filterProgram),
-    fcntl: library.func('int fcntl(int, int, int)'),
-    send,
-    recv,
-    sendInThread: inThread(send),
-    recvInThread: inThread(recv),
-    close: library.func('int close(int)'),
-    errno: () => koffi.errno(),
-  }
-}
-
-function inThread(call: { async: Function }): Calls['sendInThread'] {
-  return (fd, data, length, flags) =>
-    new Promise((resolve, reject) => {
-      const ended = (error: Error | null, result: number) => (error ? reject(error) : resolve(result))
-      call.async(fd, data, length, flags, ended)
-    })
 }
 
 function openSocket(calls: Calls, receiveBytes: number): RequestSocket & { fd: number } {

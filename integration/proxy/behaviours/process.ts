@@ -70,6 +70,20 @@ export const processBehaviours: readonly Behaviour[] = [
     ),
   },
   {
+    id: 'kube-proxy-rules',
+    point: 7,
+    text: 'Rules that kube-proxy has left in the kernel are told at start, and left alone',
+    shown: [
+      ...real('kube-proxy-rules')(
+        'is not spoken of where there is nothing but chains of the kubelet',
+        '*: is named once and stays',
+        'everything at once is one line, in mode iptables too',
+      ),
+      ...unit('kube-proxy-rules')('are named in one line that says what to do'),
+    ],
+    sameCode: true,
+  },
+  {
     id: 'mode-change',
     point: 7,
     text: 'A change of the mode removes the rules of the other one, without a failed request',
