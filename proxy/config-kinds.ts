@@ -14,6 +14,8 @@ export interface Kind<T> {
   toYaml(value: T): unknown
   /** A flag of this kind stands without a value. */
   readonly isSwitch?: true
+  /** A flag with an empty value is as good as not given. pflag takes one for a text and for a list, and refuses it for a number. */
+  readonly emptyIsUnset?: true
 }
 
 function ofText<T>(expected: string, read: (text: string) => T | undefined, write: (value: T) => unknown): Kind<T> {
@@ -25,25 +27,36 @@ function ofText<T>(expected: string, read: (text: string) => T | undefined, writ
   }
 }
 
-export const anyText: Kind<string> = ofText(
-  'a text',
-  (text) => text,
-  (value) => value,
+/** Kinds that are a text to pflag. */
+function maybeEmpty<T>(kind: Kind<T>): Kind<T> {
+  return { ...kind, emptyIsUnset: true }
+}
+
+export const anyText: Kind<string> = maybeEmpty(
+  ofText(
+    'a text',
+    (text) => text,
+    (value) => value,
+  ),
 )
 
-export const nodeName: Kind<string> = ofText(
-  'the name of a Node',
-  (text) => text.trim().toLowerCase() || undefined,
-  (value) => value,
+export const nodeName: Kind<string> = maybeEmpty(
+  ofText(
+    'the name of a Node',
+    (text) => text.trim().toLowerCase() || undefined,
+    (value) => value,
+  ),
 )
 
-export const url: Kind<string> = ofText(
-  'a URL such as https://10.0.0.1:6443',
-  (text) => {
-    const full = /^https?:\/\//.test(text) ? text : `http://${text}`
-    return URL.canParse(full) ? full : undefined
-  },
-  (value) => value,
+export const url: Kind<string> = maybeEmpty(
+  ofText(
+    'a URL such as https://10.0.0.1:6443',
+    (text) => {
+      const full = /^https?:\/\//.test(text) ? text : `http://${text}`
+      return URL.canParse(full) ? full : undefined
+    },
+    (value) => value,
+  ),
 )
 
 export const yesNo: Kind<boolean> = {
@@ -76,14 +89,16 @@ export const period: Kind<number> = ofText(
 )
 
 export function oneOf<T extends string>(choices: readonly T[]): Kind<T> {
-  return ofText(
-    `one of ${choices.join(', ')}`,
-    (text) => choices.find((choice) => choice === text),
-    (value) => value,
+  return maybeEmpty(
+    ofText(
+      `one of ${choices.join(', ')}`,
+      (text) => choices.find((choice) => choice === text),
+      (value) => value,
+    ),
   )
 }
 
-export const address: Kind<Address> = ofText('an IP address', parseAddress, (value) => value.text)
+export const address: Kind<Address> = maybeEmpty(ofText('an IP address', parseAddress, (value) => value.text))
 
 /** A list: with commas as a flag, a sequence in YAML. */
 export function listOf<T>(item: Kind<T>): Kind<readonly T[]> {
@@ -95,16 +110,19 @@ export function listOf<T>(item: Kind<T>): Kind<readonly T[]> {
     fromYaml: (value) =>
       Array.isArray(value) ? complete(value.map((part: unknown) => item.fromYaml(part))) : undefined,
     toYaml: (values) => values.map((value) => item.toYaml(value)),
+    emptyIsUnset: true,
   }
 }
 
 export const network: Kind<Cidr> = ofText('a network such as 10.244.0.0/16', parseCidr, (value) => value.text)
 
 /** Networks with commas between them, in YAML as well (`clusterCIDR`). */
-export const networks: Kind<readonly Cidr[]> = ofText(
-  'networks such as 10.244.0.0/16,fd00:244::/48',
-  (text) => listOf(network).fromText(text),
-  (values) => values.map((value) => value.text).join(','),
+export const networks: Kind<readonly Cidr[]> = maybeEmpty(
+  ofText(
+    'networks such as 10.244.0.0/16,fd00:244::/48',
+    (text) => listOf(network).fromText(text),
+    (values) => values.map((value) => value.text).join(','),
+  ),
 )
 
 /** Where a server listens; `off`: nowhere. */
@@ -141,6 +159,7 @@ export const switches: Kind<Readonly<Record<string, boolean>>> = {
       ? switchesOf(Object.entries(value).map(([name, on]) => [name, String(on)]))
       : undefined,
   toYaml: (value) => ({ ...value }),
+  emptyIsUnset: true,
 }
 
 function switchesOf(pairs: readonly string[][]): Record<string, boolean> | undefined {

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { parse } from 'yaml'
 import { UsageError } from '../kube/flags.ts'
 import { configDocument } from './config-document.ts'
-import { type ParsedConfig, parseConfig, type ProxyConfig, usage } from './config.ts'
+import { configPath, type ParsedConfig, parseConfig, type ProxyConfig, usage } from './config.ts'
 
 const isRefusal = (message: RegExp) => (error: unknown) =>
   error instanceof UsageError && message.test(error.message) && !error.message.includes('\n')
@@ -155,6 +155,30 @@ describe('flags', () => {
     assert.equal(parseConfig(['-h']).task, 'help')
   })
 
+  // pflag and kube-proxy take them so; manifests that are made from templates have them.
+  test('empty ones that hold a text, an address or a list are as good as not given', () => {
+    const names = [
+      ...['kubeconfig', 'master', 'hostname-override', 'bind-address', 'node-ip', 'proxy-mode', 'detect-local-mode'],
+      ...['cluster-cidr', 'service-cidrs', 'pod-bridge-interface', 'pod-interface-name-prefix', 'nodeport-addresses'],
+      ...['writer', 'ipvs-scheduler', 'ipvs-exclude-cidrs', 'feature-gates', 'config', 'write-config-to'],
+    ]
+    const argv = names.map((name) => `--${name}=`)
+    assert.deepEqual(parsed(argv), parsed([]))
+    assert.equal(configPath(argv), undefined)
+    for (const flag of argv) assert.deepEqual(parsed([flag]), parsed([]), flag)
+    assert.equal(config('--proxy-mode', '').mode, 'nftables')
+  })
+
+  test('empty ones without a meaning here, or beside a file, are not worth a word', () => {
+    assert.deepEqual(parsed(['--show-hidden-metrics-for-version=', '--ipvs-scheduler=']).warnings, [])
+    const { config: both, warnings } = fromFile(
+      'clusterCIDR: 10.244.0.0/16\nmode: iptables',
+      '--cluster-cidr=',
+      '--proxy-mode=',
+    )
+    assert.deepEqual([both.clusterCidrs.length, both.mode, warnings], [1, 'iptables', []])
+  })
+
   test('the help names every flag', () => {
     for (const name of ['config', 'proxy-mode', 'conntrack-min', 'ipvs-scheduler', 'iptables-sync-period', 'writer']) {
       assert.match(usage(), new RegExp(`--${name}\\b`))
@@ -174,7 +198,10 @@ describe('flags', () => {
     [['--healthz-bind-address=:10256'], /not an address and port/],
     [['--healthz-bind-address=1.2.3.4:99999'], /not an address and port/],
     [['--nodeport-addresses=eth0'], /primary, localhost, all or a network/],
-    [['--kubeconfig='], /--kubeconfig: nothing is not a text/],
+    [['--hostname-override= '], /--hostname-override: " " is not the name of a Node/],
+    [['--sync-period='], /--sync-period: nothing is not a duration/],
+    [['--masquerade-bit='], /--masquerade-bit: nothing is not a whole number/],
+    [['--masquerade-all='], /--masquerade-all: nothing is not true or false/],
     [['--v=x'], /whole number/],
     [['--masquerade-all=yes'], /--masquerade-all: "yes" is not true or false/],
     [['--proxy-mode=userspace'], /--proxy-mode: "userspace" is not one of nftables, iptables, ipvs/],

@@ -84,7 +84,7 @@ export interface GivenFile {
 
 /** The file that `--config` names. Throws UsageError. */
 export function configPath(argv: readonly string[]): string | undefined {
-  return readFlags(argv).get('config')
+  return readFlags(argv).get('config') || undefined
 }
 
 /** Throws UsageError. */
@@ -92,7 +92,7 @@ export function parseConfig(argv: readonly string[], file?: GivenFile): ParsedCo
   const flags = readFlags(argv)
   if (flags.get('help') === 'true') return { task: 'help' }
   const warnings = Object.entries(ignoredFlags).flatMap(([name, reason]) =>
-    flags.has(name) ? [`--${name} has no meaning here: ${reason}`] : [],
+    flags.get(name) ? [`--${name} has no meaning here: ${reason}`] : [],
   )
   const mistakes: string[] = []
   const content = file && inFile(file.path, () => readConfigFile(file.document))
@@ -129,7 +129,7 @@ export function parseConfig(argv: readonly string[], file?: GivenFile): ParsedCo
   }
   mistakes.push(...contradictions(values))
   if (mistakes.length > 0) throw new UsageError(`${file === undefined ? '' : `${file.path}: `}${mistakes.join('; ')}`)
-  const task = flags.has('write-config-to')
+  const task = flags.get('write-config-to')
     ? 'write'
     : flags.get('cleanup') === 'true'
       ? 'cleanup'
@@ -158,7 +158,7 @@ function givenBy<T>(
 ): Given<T> | undefined {
   if (source.from === 'flag') {
     const text = flags.get(source.name)
-    if (text === undefined) return undefined
+    if (text === undefined || (text === '' && kind.emptyIsUnset)) return undefined
     const where = `--${source.name}`
     if (hasFile && !besideFile) {
       const field = sources.find(({ from }) => from === 'field')?.name
