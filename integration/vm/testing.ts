@@ -16,6 +16,7 @@ export interface TestsInMachine extends Pick<MachineRun, 'env' | 'modules' | 'ti
 export async function testInMachine(t: TestContext, { files, env = {}, ...options }: TestsInMachine): Promise<void> {
   const results = mkdtempSync(join(tmpdir(), 'roadstead-vm-results-'))
   try {
+    const started = performance.now()
     const { code, output, console } = await runInMachine({
       ...options,
       // One process after another and no process a file: a start costs seconds where the processor is emulated.
@@ -23,6 +24,7 @@ export async function testInMachine(t: TestContext, { files, env = {}, ...option
       env: { ...env, ROADSTEAD_TEST_SUMMARY: '/out/summary' },
       results,
     })
+    t.diagnostic(`${Math.round((performance.now() - started) / 1000)} s in the machine for ${files.join(', ')}`)
     const file = join(results, 'summary')
     const told = `${output}\n${console}`
     assert.ok(existsSync(file), `the machine ended with ${code ?? 'no answer'} before the tests did:\n${told}`)
