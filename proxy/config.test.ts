@@ -157,11 +157,10 @@ describe('flags', () => {
 
   // pflag and kube-proxy take them so; manifests that are made from templates have them.
   test('empty ones that hold a text, an address or a list are as good as not given', () => {
-    const names = [
-      ...['kubeconfig', 'master', 'hostname-override', 'bind-address', 'node-ip', 'proxy-mode', 'detect-local-mode'],
-      ...['cluster-cidr', 'service-cidrs', 'pod-bridge-interface', 'pod-interface-name-prefix', 'nodeport-addresses'],
-      ...['writer', 'ipvs-scheduler', 'ipvs-exclude-cidrs', 'feature-gates', 'config', 'write-config-to'],
-    ]
+    const texts = 'kubeconfig master hostname-override bind-address proxy-mode detect-local-mode writer ipvs-scheduler'
+    const lists = 'node-ip cluster-cidr service-cidrs nodeport-addresses ipvs-exclude-cidrs feature-gates'
+    const others = 'pod-bridge-interface pod-interface-name-prefix config write-config-to'
+    const names = [texts, lists, others].join(' ').split(' ')
     const argv = names.map((name) => `--${name}=`)
     assert.deepEqual(parsed(argv), parsed([]))
     assert.equal(configPath(argv), undefined)

@@ -61,6 +61,13 @@ describe('health', () => {
     })
   })
 
+  test('the body speaks of the families that the node serves', () => {
+    const health = createHealth(createVirtualClock(), 30_000, ['ip'])
+    health.wrote()
+    assert.deepEqual(Object.keys(health.healthz().body.status ?? {}), ['IPv4'])
+    assert.deepEqual(Object.keys(health.livez().body.status ?? {}), ['IPv4'])
+  })
+
   test('a node that is being removed fails /healthz, not /livez, and goes on serving', () => {
     const { health } = setup()
     health.wrote()

@@ -4,7 +4,7 @@
  * the first write, a node without usable rules of a previous run is not healthy for load balancers.
  */
 import type { Clock } from '../kube/clock.ts'
-import { families } from './addresses.ts'
+import { type Family, families } from './addresses.ts'
 
 export interface Health {
   /** See SyncObserver.waiting. */
@@ -39,7 +39,8 @@ interface HealthBody {
 
 const familyNames = { ip: 'IPv4', ip6: 'IPv6' } as const
 
-export function createHealth(clock: Clock, syncMs: number): Health {
+/** @param served families that the body speaks of */
+export function createHealth(clock: Clock, syncMs: number, served: readonly Family[] = families): Health {
   let waitingSince: number | undefined
   let lastWritten: number | undefined
   let usable = false
@@ -61,10 +62,10 @@ export function createHealth(clock: Clock, syncMs: number): Health {
         currentTime: text(now),
         ...more,
         healthy,
-        // One batch serves both families.
+        // One batch serves all of them.
         ...(written !== undefined && {
           status: Object.fromEntries(
-            families.map((family) => [familyNames[family], { lastUpdated: text(written), healthy: alive() }]),
+            served.map((family) => [familyNames[family], { lastUpdated: text(written), healthy: alive() }]),
           ),
         }),
       },

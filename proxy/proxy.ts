@@ -8,6 +8,7 @@ import { createEventRecorder, referenceTo } from '../kube/event-recorder.ts'
 import { startInformer } from '../kube/informer.ts'
 import type { Log } from '../kube/log.ts'
 import { endpointSlices, nodes, services } from '../kube/resources.ts'
+import type { Family } from './addresses.ts'
 import { adoptedHealthChecks } from './adopted-health-checks.ts'
 import { apiBackoff } from './api-backoff.ts'
 import { capacityWatch } from './capacity.ts'
@@ -37,6 +38,8 @@ export interface ProxyOptions {
   nodeName: string
   client: KubeClient
   writer: RuleWriter
+  /** Those that /healthz speaks of (served-families.ts); undefined: both. */
+  families?: readonly Family[]
   /** Undefined: stale flows stay. */
   flowTable: FlowTable | undefined
   clock: Clock
@@ -60,7 +63,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const { config, nodeName, client, writer, flowTable, clock, random, log } = options
   const metrics = createMetrics(config.mode)
   const programming = createProgramming(clock, (family, seconds) => metrics.programmed(family, seconds))
-  const health = createHealth(clock, config.syncMs)
+  const health = createHealth(clock, config.syncMs, options.families)
   const { healthz, metricsServer } = await openServers(config, health, metrics, log)
   const recorder = createEventRecorder({ client, component: 'roadstead-proxy', host: nodeName, clock, random, log })
 

@@ -16,6 +16,7 @@ import type { Mode, ModeOptions } from './mode.ts'
 import { removeOthers } from './modes.ts'
 import { runProgram } from './program.ts'
 import { startProxy } from './proxy.ts'
+import { servedFamilies } from './served-families.ts'
 import { applySettings, conntrackSettings, forwardingSettings, oomSetting } from './sysctls.ts'
 import { WriteError } from './writer.ts'
 
@@ -47,7 +48,9 @@ export async function serve({ config, mode, modes, file, nodeName, io, log }: Se
     onWarning: (text) => log.warn({}, text),
   })
   const clock = systemClock
-  const proxy = await startProxy({ config, nodeName, client, writer, flowTable, clock, random: Math.random, log })
+  const served = servedFamilies(writer)
+  const around = { clock, random: Math.random, log }
+  const proxy = await startProxy({ config, nodeName, client, writer, families: served, flowTable, ...around })
   const following = { clock, log, signal: io.signal }
   const changed = file === undefined ? new Promise<never>(() => {}) : followFile({ ...file, ...following })
   let cancelCollection = () => {}

@@ -24,6 +24,8 @@ export interface RuleCount {
 /** All calls are made one after another. Each either happens completely or rejects with WriteError and changes nothing. */
 export interface RuleWriter {
   readonly name: string
+  /** Those it writes rules of; absent: both. */
+  readonly families?: readonly Family[]
   /** The elements in our tables; undefined when these are missing or of another skeleton. */
   read(): Promise<Map<string, string> | undefined>
   /** Swaps the tables for new ones with these elements. What clients affinity remembers is carried over. */

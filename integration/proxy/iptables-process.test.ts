@@ -1,6 +1,11 @@
 /** A proxy in mode iptables that is killed and started again, or whose rules others change: what traffic and others' rules notice of it. */
 import assert from 'node:assert/strict'
+import { mkdtemp, rm, symlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { spawnIn } from '../../sandbox/nodes/netns.ts'
+import { exitOf } from '../../sandbox/nodes/processes.ts'
 import { requires } from '../../scripts/requires.ts'
 import { eventually, type PodInWorld, type RunningProxy, startWorld, type World } from './world.ts'
 
@@ -145,5 +150,29 @@ describe('the proxy as a process, mode iptables', {
     assert.equal(await status(10_256), 0, 'nothing else is')
     await iptables('-P', 'INPUT', 'ACCEPT')
     await iptables('-D', 'INPUT', '-i', 'lo', '-j', 'ACCEPT')
+  })
+
+  test('where IPv6 cannot be done, /healthz says nothing of it and IPv4 works', async () => {
+    const health = async () => {
+      const { status, body } = (await world.onNode['node-1']?.http('http://127.0.0.1:10256/healthz')) ?? {}
+      return [status, status === 200 ? Object.keys((JSON.parse(body ?? '') as { status?: object }).status ?? {}) : []]
+    }
+    assert.deepEqual(await health(), [200, ['IPv4', 'IPv6']])
+    await proxy.end('SIGTERM')
+    const folder = await mkdtemp(join(tmpdir(), 'programs-'))
+    for (const name of ['iptables', 'iptables-save', 'iptables-restore']) {
+      await symlink(`/usr/sbin/${name.replace('iptables', 'iptables-legacy')}`, join(folder, name))
+    }
+    const { spawnargs } = proxy.child
+    const child = spawnIn(node, ['env', `PATH=${folder}`, ...spawnargs.slice(spawnargs.indexOf(process.execPath))])
+    try {
+      await eventually(health, [200, ['IPv4']], 15_000)
+      assert.deepEqual(await world.outside.spread('tcp', vip, 80), ['a', 'b'])
+    } finally {
+      const ended = exitOf(child)
+      child.kill('SIGKILL')
+      await ended
+      await rm(folder, { recursive: true })
+    }
   })
 })

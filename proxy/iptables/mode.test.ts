@@ -116,8 +116,9 @@ describe('the mode iptables on a machine', () => {
 
   test('without ip6tables IPv4 works, and it is told', async () => {
     const { mode, options, told } = setup({ versions: { iptables: legacy }, missing: ['ip6tables'] })
-    await mode.open(options)
+    const writer = await mode.open(options)
     assert.deepEqual(told, ['no rules are written for IPv6'])
+    assert.deepEqual(writer.families, ['ip'])
   })
 
   test('what either flavour holds of ours is taken away', async () => {

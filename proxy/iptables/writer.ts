@@ -93,6 +93,7 @@ export function iptablesWriter({ programs, options, clock, log, removeTwins }: I
 
   return {
     name: 'iptables',
+    families: programs.map(({ family }) => family),
     read,
     async replace(elements) {
       for (const program of programs) {

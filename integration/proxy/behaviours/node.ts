@@ -19,7 +19,9 @@ export const nodeBehaviours: readonly Behaviour[] = [
         'a change that waits for longer than two sync periods makes it unhealthy, its write makes it healthy',
         "the body is kube-proxy's",
         'a node that is being removed fails /healthz, not /livez, and goes on serving',
+        'the body speaks of the families that the node serves',
       ),
+      ...iptables('where IPv6 cannot be done, /healthz says nothing of it and IPv4 works'),
       ...process(
         'restarted while the API server is away, it forwards by what it finds and its node stays with load balancers',
       ),
