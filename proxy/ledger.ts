@@ -1,7 +1,7 @@
 /**
  * All Services' claims together, and what of it is not yet written. Two Services may claim the same group (a load balancer address
  * and port in both, a Pod behind both): the one with the lower rank has it, whatever order they came in, and the other takes over when it goes.
- * Setting one Service touches only its own groups.
+ * Setting one Service touches only its own groups, and takes time in their number.
  */
 import type { Change, ElementId, ElementSet } from './elements.ts'
 import type { Claims } from './rules.ts'
@@ -22,13 +22,16 @@ interface Owned {
   claims: Kept
 }
 
-const nothing: ReadonlyMap<ElementId, string> = new Map()
+/** Elements as id and value in turns. */
+type Flat = readonly string[]
 
-/** Group and its elements in turns; the elements as id and value in turns. Maps within maps would take three times the memory. */
-type Kept = readonly (string | readonly string[])[]
+/** Group and its elements in turns. Maps within maps would take three times the memory. */
+type Kept = readonly (string | Flat)[]
+
+const nothing: Flat = []
 
 function keep(claims: Claims): Kept {
-  const kept: (string | readonly string[])[] = []
+  const kept: (string | Flat)[] = []
   for (const [group, elements] of claims) {
     const flat: string[] = []
     for (const [id, value] of elements) flat.push(id, value)
@@ -38,29 +41,29 @@ function keep(claims: Claims): Kept {
   return kept.slice()
 }
 
-function keptGroups(claims: Kept): string[] {
-  return claims.filter((entry) => typeof entry === 'string')
+function byGroup(kept: Kept): ReadonlyMap<string, Flat> {
+  const groups = new Map<string, Flat>()
+  for (let at = 0; at < kept.length; at += 2) groups.set(kept[at] as string, kept[at + 1] as Flat)
+  return groups
 }
 
-function keptElements(claims: Kept, group: string): ReadonlyMap<ElementId, string> | undefined {
-  const at = claims.indexOf(group)
-  if (at < 0) return undefined
-  const flat = claims[at + 1] as readonly string[]
+function unflat(flat: Flat): ReadonlyMap<ElementId, string> {
   const elements = new Map<ElementId, string>()
-  for (let index = 0; index < flat.length; index += 2) elements.set(flat[index] as string, flat[index + 1] as string)
+  for (let at = 0; at < flat.length; at += 2) elements.set(flat[at] as string, flat[at + 1] as string)
   return elements
 }
 
 export function createLedger(): Ledger {
   const desired = new Map<ElementId, string>()
-  const before = new Map<ElementId, string | undefined>()
+  /** What the kernel has of what was changed since. */
+  const touched = new Map<ElementId, string | undefined>()
   const owners = new Map<string, Owned>()
   const claimants = new Map<string, string | Set<string>>()
 
   const put = (id: ElementId, value: string | undefined) => {
     const old = desired.get(id)
     if (old === value) return
-    if (!before.has(id)) before.set(id, old)
+    if (!touched.has(id)) touched.set(id, old)
     if (value === undefined) desired.delete(id)
     else desired.set(id, value)
   }
@@ -72,9 +75,9 @@ export function createLedger(): Ledger {
     return [...held].reduce((best, owner) => (order(owner) < order(best) ? owner : best))
   }
 
-  const elements = (group: string): ReadonlyMap<ElementId, string> => {
+  const elements = (group: string, claimsOf: (owner: string) => ReadonlyMap<string, Flat>): Flat => {
     const owner = winner(group)
-    return (owner === undefined ? undefined : keptElements(owners.get(owner)?.claims ?? [], group)) ?? nothing
+    return (owner === undefined ? undefined : claimsOf(owner).get(group)) ?? nothing
   }
 
   const addClaimant = (group: string, owner: string) => {
@@ -97,9 +100,16 @@ export function createLedger(): Ledger {
   return {
     desired,
     set(owner, rank, claims) {
-      const old = owners.get(owner)
-      const groups = new Set([...keptGroups(old?.claims ?? []), ...claims.keys()])
-      const was = [...groups].map((group) => [group, elements(group)] as const)
+      // Once for each owner that is asked: a search for each group would take the square of their number.
+      const known = new Map<string, ReadonlyMap<string, Flat>>()
+      const claimsOf = (each: string) => {
+        let its = known.get(each)
+        if (its === undefined) known.set(each, (its = byGroup(owners.get(each)?.claims ?? [])))
+        return its
+      }
+      const groups = new Set([...claimsOf(owner).keys(), ...claims.keys()])
+      const was = [...groups].map((group) => [group, elements(group, claimsOf)] as const)
+      known.delete(owner)
       if (claims.size === 0) owners.delete(owner)
       else owners.set(owner, { rank, claims: keep(claims) })
       for (const group of groups) {
@@ -107,15 +117,18 @@ export function createLedger(): Ledger {
         else dropClaimant(group, owner)
       }
       for (const [group, gone] of was) {
-        const now = elements(group)
-        for (const id of gone.keys()) if (!now.has(id)) put(id, undefined)
+        const now = unflat(elements(group, claimsOf))
+        for (let at = 0; at < gone.length; at += 2) {
+          const id = gone[at] as ElementId
+          if (!now.has(id)) put(id, undefined)
+        }
         for (const [id, value] of now) put(id, value)
       }
     },
     pending() {
       const remove = new Map<ElementId, string>()
       const add = new Map<ElementId, string>()
-      for (const [id, old] of before) {
+      for (const [id, old] of touched) {
         const now = desired.get(id)
         if (old === now) continue
         if (old !== undefined) remove.set(id, old)
@@ -124,7 +137,7 @@ export function createLedger(): Ledger {
       return { remove, add }
     },
     written() {
-      before.clear()
+      touched.clear()
     },
   }
 }
