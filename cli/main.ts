@@ -4,6 +4,7 @@
  */
 import { UsageError } from '../kube/flags.ts'
 import type { CommandIo } from '../kube/flags.ts'
+import { version } from '../kube/version.ts'
 
 interface Command {
   summary: string
@@ -59,7 +60,7 @@ async function main(argv: string[]): Promise<number> {
     return name === undefined ? 2 : 0
   }
   if (name === 'version' || name === '--version') {
-    process.stdout.write(`roadstead ${await version()}\n`)
+    process.stdout.write(`roadstead ${version}\n`)
     return 0
   }
   const command = commands[name]
@@ -91,10 +92,4 @@ function usage(): string {
   const width = Math.max(...Object.keys(commands).map((name) => name.length))
   const lines = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`)
   return `Usage: roadstead COMMAND [flags]   (also: kubectl roadstead COMMAND)\n\n${lines.join('\n')}\n\nroadstead COMMAND --help prints the flags of one.\n`
-}
-
-async function version(): Promise<string> {
-  const { readFile } = await import('node:fs/promises')
-  const text = await readFile(new URL('../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { version: string }).version
 }

@@ -5,11 +5,11 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 import type { Clock } from '../kube/clock.ts'
 import { isApiError } from '../kube/client.ts'
+import { version as currentVersion } from '../kube/version.ts'
 import { CloudError } from '../providers/contract.ts'
 import type { Provider } from '../providers/contract.ts'
 import type { Placements } from '../reconcilers/placement/placements.ts'
 import type { OperatorMetrics } from './metrics-port.ts'
-import { version as currentVersion } from './version.ts'
 
 export interface Metrics extends OperatorMetrics {
   text(): Promise<string>

@@ -16,6 +16,7 @@ import { createHttpClient } from '../kube/http-client.ts'
 import { runElection } from '../kube/lease.ts'
 import type { Log } from '../kube/log.ts'
 import { namespaces } from '../kube/resources.ts'
+import { version } from '../kube/version.ts'
 import type { Provider } from '../providers/contract.ts'
 import type { Pace } from '../providers/pacing.ts'
 import { createProvider } from '../providers/registry.ts'
@@ -30,7 +31,6 @@ import { createLog } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import type { Metrics } from './metrics.ts'
 import { withRetry } from './retry.ts'
-import { version } from './version.ts'
 
 /** Exit code: 0 stopped as asked, 1 failed or lost the lease. Throws UsageError. */
 export async function run(argv: readonly string[], io: CommandIo): Promise<number> {

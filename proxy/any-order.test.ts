@@ -176,7 +176,7 @@ interface Running {
 }
 
 async function begin({ api, time, writer }: Running): Promise<Proxy> {
-  assert.ok(parsed.task !== 'help')
+  assert.ok('config' in parsed)
   const proxy = await startProxy({
     config: parsed.config,
     nodeName: 'n1',

@@ -10,6 +10,7 @@ export const tasks = {
   'init-only':
     'do what needs full privileges (kernel settings, modules), and exit; CAP_NET_ADMIN is then enough, with iptables also CAP_NET_RAW',
   cleanup: "remove the rules of all of this proxy's modes, and exit",
+  version: 'print the version, and exit',
   help: 'print this',
 } as const
 
@@ -19,6 +20,7 @@ export const deprecatedPorts = { 'healthz-port': 'healthz', 'metrics-port': 'met
 const switchNames: ReadonlySet<string> = new Set([
   'init-only',
   'cleanup',
+  'version',
   'help',
   'profiling',
   'windows-service',

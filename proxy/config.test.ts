@@ -3,15 +3,15 @@ import { describe, test } from 'node:test'
 import { parse } from 'yaml'
 import { UsageError } from '../kube/flags.ts'
 import { configDocument } from './config-document.ts'
-import { configPath, type ParsedConfig, parseConfig, type ProxyConfig, usage } from './config.ts'
+import { configPath, type Job, parseConfig, type ProxyConfig, usage } from './config.ts'
 
 const isRefusal = (message: RegExp) => (error: unknown) =>
   error instanceof UsageError && message.test(error.message) && !error.message.includes('\n')
 
-function parsed(argv: readonly string[], yaml?: string): Exclude<ParsedConfig, { task: 'help' }> {
+function parsed(argv: readonly string[], yaml?: string): Job {
   const file = yaml === undefined ? undefined : { path: 'proxy.yaml', text: yaml, document: parse(yaml) as unknown }
   const result = parseConfig(argv, file)
-  assert.ok(result.task !== 'help')
+  assert.ok('config' in result)
   return result
 }
 
@@ -153,6 +153,16 @@ describe('flags', () => {
       ['run', 'cleanup', 'init', 'write', 'run'],
     )
     assert.equal(parseConfig(['-h']).task, 'help')
+  })
+
+  test('whoever asks for the version gets it whatever else is given, and no file is read', () => {
+    for (const flag of ['--version', '--version=true', '--version=raw']) {
+      const argv = ['--config=nowhere.yaml', '--proxy-mode=none', flag, '--cleanup']
+      assert.deepEqual([parseConfig(argv).task, configPath(argv)], ['version', undefined])
+    }
+    assert.equal(parseConfig(['--version=false']).task, 'run')
+    assert.throws(() => parseConfig(['--version=v1.36.3']), isRefusal(/--version: "v1.36.3" is not true, false or raw/))
+    assert.equal(configPath(['--config=f', '--help']), undefined)
   })
 
   // pflag and kube-proxy take them so; manifests that are made from templates have them.

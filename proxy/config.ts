@@ -71,9 +71,14 @@ export interface IpvsConfig {
   udpMs: number
 }
 
-export type ParsedConfig =
-  | { task: 'help' }
-  | { task: 'run' | 'init' | 'cleanup' | 'write'; config: ProxyConfig; writeTo: string; warnings: readonly string[] }
+export type Question = { task: 'help' } | { task: 'version' }
+
+export interface Job {
+  task: 'run' | 'init' | 'cleanup' | 'write'
+  config: ProxyConfig
+  writeTo: string
+  warnings: readonly string[]
+}
 
 export interface GivenFile {
   path: string
@@ -82,15 +87,27 @@ export interface GivenFile {
   document: unknown
 }
 
-/** The file that `--config` names. Throws UsageError. */
+/** The file that `--config` names, if it has to be read. Throws UsageError. */
 export function configPath(argv: readonly string[]): string | undefined {
-  return readFlags(argv).get('config') || undefined
+  const flags = readFlags(argv)
+  return questionIn(flags) === undefined ? flags.get('config') || undefined : undefined
+}
+
+/** Answered whatever else is given, as by kube-proxy. */
+function questionIn(flags: ReadonlyMap<string, string>): Question | undefined {
+  if (flags.get('help') === 'true') return { task: 'help' }
+  const version = flags.get('version') ?? 'false'
+  if (!['true', 'false', 'raw'].includes(version)) {
+    throw new UsageError(`--version: ${JSON.stringify(version)} is not true, false or raw`)
+  }
+  return version === 'false' ? undefined : { task: 'version' }
 }
 
 /** Throws UsageError. */
-export function parseConfig(argv: readonly string[], file?: GivenFile): ParsedConfig {
+export function parseConfig(argv: readonly string[], file?: GivenFile): Question | Job {
   const flags = readFlags(argv)
-  if (flags.get('help') === 'true') return { task: 'help' }
+  const question = questionIn(flags)
+  if (question) return question
   const warnings = Object.entries(ignoredFlags).flatMap(([name, reason]) =>
     flags.get(name) ? [`--${name} has no meaning here: ${reason}`] : [],
   )

@@ -1,7 +1,7 @@
 /** Against the plainest ledger there is: everything worked out anew from all claims. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { difference } from './elements.ts'
 import { createLedger } from './ledger.ts'
 import type { Claims } from './rules.ts'

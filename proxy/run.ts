@@ -7,7 +7,8 @@ import { hostname } from 'node:os'
 import type { pino } from 'pino'
 import type { CommandIo } from '../kube/flags.ts'
 import type { Log } from '../kube/log.ts'
-import { configPath, type ParsedConfig, parseConfig, type ProxyConfig, usage } from './config.ts'
+import { version } from '../kube/version.ts'
+import { configPath, type Job, parseConfig, type ProxyConfig, usage } from './config.ts'
 import { readGivenFile } from './config-reader.ts'
 import { ListenFailure } from './listen.ts'
 import { AlreadyRunning, takeLock } from './lock.ts'
@@ -23,8 +24,8 @@ export async function run(argv: string[], io: CommandIo): Promise<number> {
   const path = configPath(argv)
   const file = path === undefined ? undefined : await readGivenFile(path)
   const parsed = parseConfig(argv, file)
-  if (parsed.task === 'help') {
-    io.stdout(usage())
+  if (parsed.task === 'help' || parsed.task === 'version') {
+    io.stdout(parsed.task === 'help' ? usage() : `roadstead ${version}\n`)
     return 0
   }
   const log = lineLog((await import('pino')).pino, parsed.config, io)
@@ -45,7 +46,7 @@ export async function run(argv: string[], io: CommandIo): Promise<number> {
 }
 
 async function carryOut(
-  { task, config, writeTo }: Exclude<ParsedConfig, { task: 'help' }>,
+  { task, config, writeTo }: Job,
   file: Followed | undefined,
   io: CommandIo,
   log: Log,

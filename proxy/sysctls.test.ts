@@ -6,7 +6,7 @@ import { applySettings, conntrackSettings, forwardingSettings, oomSetting } from
 
 function conntrack(...argv: string[]) {
   const parsed = parseConfig(argv)
-  assert.ok(parsed.task !== 'help')
+  assert.ok('config' in parsed)
   return conntrackSettings(parsed.config.conntrack, 8).map(({ file, value }) => `${file.split('/').at(-1)} ${value}`)
 }
 

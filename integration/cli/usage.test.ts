@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
@@ -88,6 +88,21 @@ describe('wrong flags and files: one line, exit code 2, nothing started', () => 
       const { code, stdout } = await roadstead(name, '--help')
       assert.equal(code, 0)
       assert.match(stdout, new RegExp(`^Usage: roadstead ${name}`))
+    }
+  })
+})
+
+describe('the version', () => {
+  test('is the same whoever is asked, the proxy by the flag of kube-proxy', async () => {
+    const { version } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as { version: string }
+    const said = { code: 0, stdout: `roadstead ${version}\n`, stderr: '' }
+    for (const argv of [
+      ['version'],
+      ['--version'],
+      ['proxy', '--version'],
+      ['proxy', '--config=nowhere', '--version=raw'],
+    ]) {
+      assert.deepEqual(await roadstead(...argv), said, argv.join(' '))
     }
   })
 })
