@@ -118,15 +118,15 @@ const to = (target: string): ElementSet =>
 const slot = (target: string): ElementSet => new Map([['ip ep 10.96.0.1 . tcp . 80 . 0', `${target} . 8080`]])
 
 void describe('the writer of mode ipvs', () => {
-  void test('has targets before the address comes, and takes the address away before the targets', async () => {
+  void test('serves by the rules, before the address comes, and takes the address away before the targets', async () => {
     const { kernel, writer } = machine()
     await writer.replace(nothing)
     kernel.steps.length = 0
     await writer.apply({ remove: nothing, add: to('10.244.1.5') })
     assert.deepEqual(kernel.steps, [
+      'nft',
       'add-service 10.96.0.1:80',
       'add-server 10.96.0.1:80 10.244.1.5:8080',
-      'nft',
       'bind ip 10.96.0.1',
     ])
     kernel.steps.length = 0

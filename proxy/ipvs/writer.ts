@@ -1,7 +1,7 @@
 /**
  * The writer of mode ipvs: `ipvsadm --restore` for virtual servers, one nft transaction for the table, `ip -batch` for the dummy interface.
- * These are not one transaction, so their order is what makes a change safe: new servers and targets first, then addresses that go, the
- * table, addresses that come, and last what is taken away from IPVS. A write that fails half-way is mended by the next `replace`, which
+ * These are not one transaction, so their order is what makes a change safe: new targets first, then addresses that go, the table, new
+ * servers, addresses that come, and last what is taken away from IPVS. A write that fails half-way is mended by the next `replace`, which
  * starts from what the kernel has.
  *
  * A connection to an endpoint that leaves goes on: its target gets weight 0 and is taken away when it has nothing left (`tidy`).
@@ -84,28 +84,34 @@ export function ipvsWriter(options: IpvsWriterOptions): RuleWriter {
     }
   }
 
-  /** The servers to be as said, with what `during` does to packets between the coming and the going. */
-  const serve = async (wanted: ReadonlyMap<string, VirtualServer | undefined>, during: () => Promise<void>) => {
-    const first: string[] = []
+  /**
+   * The servers to be as said, and between the coming and the going the addresses and the table. Where nobody was served before, the table
+   * comes first: it tells who is refused and who is masqueraded.
+   */
+  const serve = async (
+    wanted: ReadonlyMap<string, VirtualServer | undefined>,
+    { add, remove }: ExtrasChange,
+    table: string,
+  ) => {
+    const more: string[] = []
+    const anew: string[] = []
     const last: string[] = []
     for (const [name, server] of wanted) {
       const commands = commandsFor(name, known.get(name), server)
-      first.push(...commands.first)
+      const waits = !known.has(name) && markIn(name) === undefined
+      ;(waits ? anew : more).push(...commands.first)
       last.push(...commands.last)
     }
-    await ipvsadm(first, 'coming')
-    await during()
+    await ipvsadm(more, 'coming')
+    await addresses.change([], remove.bound)
+    if (table !== '') await nft.load(table)
+    await ipvsadm(anew, 'coming')
+    await addresses.change(add.bound, [])
     await ipvsadm(last, 'going')
     for (const [name, server] of wanted) {
       if (server === undefined) known.delete(name)
       else known.set(name, after(known.get(name), server))
     }
-  }
-
-  const rebind = async ({ add, remove }: ExtrasChange, table: string) => {
-    await addresses.change([], remove.bound)
-    if (table !== '') await nft.load(table)
-    await addresses.change(add.bound, [])
   }
 
   const intact = async (): Promise<boolean> => {
@@ -180,14 +186,13 @@ export function ipvsWriter(options: IpvsWriterOptions): RuleWriter {
       for (const name of ours(seen, bound, before)) if (!next.servers.has(name)) wanted.set(name, undefined)
       const addition = [...next.extras.bound].filter((name) => !bound.has(name))
       const removal = [...bound].filter((name) => !next.extras.bound.has(name))
-      await serve(wanted, () =>
-        rebind(
-          {
-            add: { marks: new Map(), bound: new Set(addition) },
-            remove: { marks: new Map(), bound: new Set(removal) },
-          },
-          replaceText(options.skeleton, next.elements, next.extras),
-        ),
+      await serve(
+        wanted,
+        {
+          add: { marks: new Map(), bound: new Set(addition) },
+          remove: { marks: new Map(), bound: new Set(removal) },
+        },
+        replaceText(options.skeleton, next.elements, next.extras),
       )
       plan = next
     })
@@ -211,7 +216,7 @@ export function ipvsWriter(options: IpvsWriterOptions): RuleWriter {
       if (following === undefined) throw new WriteError('our virtual servers are gone')
       await write(async () => {
         const { servers, extras } = following.follow(change)
-        await serve(servers, () => rebind(extras, changeText(change, extras)))
+        await serve(servers, extras, changeText(change, extras))
       })
     },
     // IPVS drops what it remembers of a client when the target it leads to has weight 0 or is gone.
