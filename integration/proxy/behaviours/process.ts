@@ -13,12 +13,12 @@ export const processBehaviours: readonly Behaviour[] = [
     text: "kube-proxy's flags and KubeProxyConfiguration; what has no meaning here is named",
     shown: [
       ...process('a configuration file takes the place of flags, and what does not count is named'),
-      ...unit('config')(
+      ...unit('config-file')(
         "kubeadm's works as it is, without a word",
         'every field that has a meaning is read',
         'unknown fields and those without a meaning are named',
-        "kube-proxy's flags without a meaning here are taken, and named",
       ),
+      ...unit('config-flags')("kube-proxy's flags without a meaning here are taken, and named"),
     ],
     sameCode: true,
   },
