@@ -10,12 +10,12 @@ import { silent } from '../kube/log.ts'
 import type { EndpointSlice, Node, Protocol, Service, TrafficPolicy } from '../kube/objects.ts'
 import { endpointSlices, nodes, serviceCidrs, services } from '../kube/resources.ts'
 import { createVirtualClock } from '../kube/virtual-clock.ts'
-import { parseConfig } from './config.ts'
-import { type ElementSet, partsOf } from './elements.ts'
+import { parseConfig } from './config/config.ts'
+import { type ElementSet, partsOf } from './rules/elements.ts'
 import { type LaggingApi, laggingApi } from './lagging-api.ts'
 import { type MemoryKernel, memoryWriter } from './memory-writer.ts'
 import { type Proxy, startProxy } from './proxy.ts'
-import { slice, states } from './testing.ts'
+import { slice, states } from './rules/testing.ts'
 
 const names = ['a', 'b', 'c'] as const
 const kinds = { services, endpointSlices, nodes, serviceCidrs } as const

@@ -1,7 +1,7 @@
 /** The addresses of this machine's network interfaces, and when they change. Asked for now and then: Node tells of no changes. */
 import { networkInterfaces } from 'node:os'
 import type { Clock } from '../kube/clock.ts'
-import { type Address, parseAddress } from './addresses.ts'
+import { type Address, parseAddress } from './rules/addresses.ts'
 
 /** How late a change is noticed at most. One look takes some 10 us an interface. */
 const everyMs = 2000

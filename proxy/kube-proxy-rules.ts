@@ -5,7 +5,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import type { Log } from '../kube/log.ts'
-import { type Family, families } from './addresses.ts'
+import { type Family, families } from './rules/addresses.ts'
 import { exchange, refusalIn } from './netlink/exchange.ts'
 import { legacyTable } from './netlink/legacy-tables.ts'
 import { loadNetlink, NetlinkFailure, type NetlinkSocket, NetlinkUnavailable } from './netlink/socket.ts'

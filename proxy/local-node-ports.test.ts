@@ -6,7 +6,7 @@ import { describe, test } from 'node:test'
 import { silent } from '../kube/log.ts'
 import type { Service } from '../kube/objects.ts'
 import { createLocalNodePorts, type LocalNodePort, localNodePorts } from './local-node-ports.ts'
-import { node, service } from './testing.ts'
+import { node, service } from './rules/testing.ts'
 
 const none = new Map<string, string>()
 

@@ -6,11 +6,11 @@
 import { connect, createServer, type Socket } from 'node:net'
 import type { Log } from '../kube/log.ts'
 import type { Service } from '../kube/objects.ts'
-import { type Address, type Family, parseAddress } from './addresses.ts'
-import { type ElementSet, elementId } from './elements.ts'
-import { clusterIps, isProxied } from './frontends.ts'
+import { type Address, type Family, parseAddress } from './rules/addresses.ts'
+import { type ElementSet, elementId } from './rules/elements.ts'
+import { clusterIps, isProxied } from './rules/frontends.ts'
 import { createOpenPorts, type OpenPorts } from './open-ports.ts'
-import type { ObjectView } from './ruleset.ts'
+import type { ObjectView } from './rules/ruleset.ts'
 
 export interface LocalNodePort {
   /** `127.0.0.1:30080` */

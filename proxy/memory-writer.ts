@@ -2,7 +2,7 @@
  * The kernel's side of RuleWriter in memory, for tests: it refuses what the kernel refuses, and applies to a copy that is taken only when
  * all of it worked.
  */
-import { applied, type ElementId } from './elements.ts'
+import { applied, type ElementId } from './rules/elements.ts'
 import { type AffinityEntry, type RuleWriter, WriteError } from './writer.ts'
 
 export interface MemoryKernel {

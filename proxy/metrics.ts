@@ -2,7 +2,7 @@
  * The proxy's metrics, with kube-proxy's names, labels and buckets where the meaning is the same. One registry a proxy, nothing global.
  * kube-proxy writes each family by itself; here one batch is written for both, so what it says of a batch is said under both.
  */
-import { type Family, families } from './addresses.ts'
+import { type Family, families } from './rules/addresses.ts'
 import type { ModeName } from './mode-names.ts'
 import { collectProcessMetrics, Counter, Gauge, Histogram, Registry } from './prometheus.ts'
 import type { RuleCount } from './writer.ts'

@@ -3,7 +3,7 @@
  * Every mode is given the same elements (elements.ts) and has the same rules to fulfil; what one cannot do is in integration/proxy/modes.ts.
  */
 import type { Log } from '../kube/log.ts'
-import type { IpvsConfig } from './config.ts'
+import type { IpvsConfig } from './config/config.ts'
 import type { ModeName } from './mode-names.ts'
 import type { WriterChoice } from './nftables/choose-writer.ts'
 import type { SkeletonOptions } from './nftables/skeleton.ts'

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import type { EndpointSlice } from '../kube/objects.ts'
 import { createVirtualClock } from '../kube/virtual-clock.ts'
 import { createProgramming } from './programming.ts'
-import { slice } from './testing.ts'
+import { slice } from './rules/testing.ts'
 import { createCommon, trimSlice } from './trimmed.ts'
 
 function setup() {

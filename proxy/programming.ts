@@ -5,7 +5,7 @@
  */
 import type { Clock } from '../kube/clock.ts'
 import type { EndpointSlice } from '../kube/objects.ts'
-import type { Family } from './addresses.ts'
+import type { Family } from './rules/addresses.ts'
 
 const annotation = 'endpoints.kubernetes.io/last-change-trigger-time'
 

@@ -8,8 +8,8 @@ import type { pino } from 'pino'
 import type { CommandIo } from '../kube/flags.ts'
 import type { Log } from '../kube/log.ts'
 import { version } from '../kube/version.ts'
-import { configPath, type Job, parseConfig, type ProxyConfig, usage } from './config.ts'
-import { readGivenFile } from './config-reader.ts'
+import { configPath, type Job, parseConfig, type ProxyConfig, usage } from './config/config.ts'
+import { readGivenFile } from './config/reader.ts'
 import { ListenFailure } from './listen.ts'
 import { AlreadyRunning, takeLock } from './lock.ts'
 import { allModes, removeOthers } from './modes.ts'
@@ -52,7 +52,7 @@ async function carryOut(
   log: Log,
 ): Promise<number> {
   if (task === 'write') {
-    const [{ configDocument }, { stringify }] = await Promise.all([import('./config-document.ts'), import('yaml')])
+    const [{ configDocument }, { stringify }] = await Promise.all([import('./config/document.ts'), import('yaml')])
     await writeFile(writeTo, stringify(configDocument(config.values)))
     return 0
   }

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import { ApiError } from '../kube/client.ts'
 import { scriptedClient } from '../kube/scripted-client.ts'
 import { createVirtualClock } from '../kube/virtual-clock.ts'
-import { parseCidr } from './addresses.ts'
+import { parseCidr } from './rules/addresses.ts'
 import { followServiceCidrs } from './service-cidrs.ts'
 
 const given = [parseCidr('10.96.0.0/16')].flatMap((range) => range ?? [])

@@ -10,7 +10,7 @@ import { type Informer, startInformer } from '../kube/informer.ts'
 import type { Log } from '../kube/log.ts'
 import type { ServiceCidr } from '../kube/objects.ts'
 import { serviceCidrs } from '../kube/resources.ts'
-import { type Cidr, parseCidr } from './addresses.ts'
+import { type Cidr, parseCidr } from './rules/addresses.ts'
 import { apiBackoff } from './api-backoff.ts'
 
 export interface ServiceCidrsOptions {

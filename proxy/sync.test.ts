@@ -5,10 +5,10 @@ import { silent } from '../kube/log.ts'
 import type { Service } from '../kube/objects.ts'
 import { createVirtualClock } from '../kube/virtual-clock.ts'
 import { memoryWriter } from './memory-writer.ts'
-import type { NodeFacts } from './rules.ts'
-import { createRuleset } from './ruleset.ts'
+import type { NodeFacts } from './rules/rules.ts'
+import { createRuleset } from './rules/ruleset.ts'
 import { createSync } from './sync.ts'
-import { node, objectsInMemory, service, slice } from './testing.ts'
+import { node, objectsInMemory, service, slice } from './rules/testing.ts'
 
 const usualEndpoint = '10.244.2.1'
 

@@ -3,11 +3,11 @@
  * A failed batch is followed by a look at what the kernel really holds; rules that others have removed come back.
  * The first write waits for `start`, which the caller makes when Services and EndpointSlices are complete.
  */
-import { staleEntries } from './affinity.ts'
-import { type Change, difference, type ElementSet, elementId, isEmpty, partsOf } from './elements.ts'
+import { staleEntries } from './rules/affinity.ts'
+import { type Change, difference, type ElementSet, elementId, isEmpty, partsOf } from './rules/elements.ts'
 import type { Clock } from '../kube/clock.ts'
 import type { Log } from '../kube/log.ts'
-import type { Ruleset } from './ruleset.ts'
+import type { Ruleset } from './rules/ruleset.ts'
 import type { RuleWriter } from './writer.ts'
 
 export interface SyncOptions {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Log } from '../kube/log.ts'
-import { parseConfig } from './config.ts'
+import { parseConfig } from './config/config.ts'
 import { applySettings, conntrackSettings, forwardingSettings, oomSetting } from './sysctls.ts'
 
 function conntrack(...argv: string[]) {

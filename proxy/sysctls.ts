@@ -6,8 +6,8 @@
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import type { Log } from '../kube/log.ts'
-import type { Family } from './addresses.ts'
-import type { ConntrackConfig } from './config.ts'
+import type { Family } from './rules/addresses.ts'
+import type { ConntrackConfig } from './config/config.ts'
 
 export interface Setting {
   file: string

@@ -1,6 +1,6 @@
 /** What the informers keep of each object: the fields the proxy reads. Everything else would only cost memory. Pure. */
 import type { EndpointSlice, Node, ObjectMeta, Service, ServicePort } from '../kube/objects.ts'
-import { policyCondition } from './flip.ts'
+import { policyCondition } from './rules/flip.ts'
 
 const serviceNameLabel = 'kubernetes.io/service-name'
 const proxyLabels = ['service.kubernetes.io/service-proxy-name', 'service.kubernetes.io/headless'] as const

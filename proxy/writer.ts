@@ -1,6 +1,6 @@
 /** What the proxy asks of the kernel: to hold elements. */
-import type { Family } from './addresses.ts'
-import type { Change, ElementSet } from './elements.ts'
+import type { Family } from './rules/addresses.ts'
+import type { Change, ElementSet } from './rules/elements.ts'
 
 /** A client and the endpoint it keeps, learned by the kernel. */
 export interface AffinityEntry {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { parse } from 'yaml'
-import { parseConfig, type ProxyConfig } from '../../proxy/config.ts'
+import { parseConfig, type ProxyConfig } from '../../proxy/config/config.ts'
 import { modeNames } from '../../proxy/mode-names.ts'
 import { requires } from '../../scripts/requires.ts'
 import { everyValue } from './every-value.ts'

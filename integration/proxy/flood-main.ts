@@ -2,7 +2,7 @@
  * Writes two large sets of elements in turn, one batch each, until it is killed: `flood-main.ts`, in a namespace with our tables.
  * Says `writing` on stdout once the first is in the kernel.
  */
-import { difference, type ElementSet } from '../../proxy/elements.ts'
+import { difference, type ElementSet } from '../../proxy/rules/elements.ts'
 import { loadNetlink } from '../../proxy/netlink/socket.ts'
 import { netlinkWriter } from '../../proxy/nftables/netlink-writer.ts'
 import { nftProgram } from '../../proxy/nftables/nft.ts'

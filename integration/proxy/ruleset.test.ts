@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
-import { difference } from '../../proxy/elements.ts'
+import { difference } from '../../proxy/rules/elements.ts'
 import { lateChains, lateText } from '../../proxy/nftables/chains.ts'
 import { parseListing } from '../../proxy/nftables/listing.ts'
 import { changeText, replaceText } from '../../proxy/nftables/text-writer.ts'

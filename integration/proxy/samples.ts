@@ -1,5 +1,5 @@
 /** Skeletons and elements that the tests of writers and rulesets write: every map, both families. */
-import type { ElementId } from '../../proxy/elements.ts'
+import type { ElementId } from '../../proxy/rules/elements.ts'
 import type { SkeletonOptions } from '../../proxy/nftables/skeleton.ts'
 
 export const everything: SkeletonOptions = {

@@ -1,5 +1,5 @@
 /** The numbers of ctnetlink, which is how the kernel shows and takes out flows: linux/netfilter/nfnetlink_conntrack.h. */
-import type { Family } from '../addresses.ts'
+import type { Family } from '../rules/addresses.ts'
 import type { FlowProtocol } from './flow.ts'
 
 export const subsystem = 1

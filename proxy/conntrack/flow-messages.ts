@@ -2,7 +2,7 @@
  * Requests to ctnetlink: to show flows, to count them, to delete some. Pure. A flow is deleted by its original tuple, its zone and its id, all three as the kernel
  * showed them: one that the same client has opened anew in the meantime has another id and stays.
  */
-import type { Family } from '../addresses.ts'
+import type { Family } from '../rules/addresses.ts'
 import { createMessageWriter, flag, type Message, readAttributes } from '../netlink/messages.ts'
 import { writeAddress } from '../netlink/text.ts'
 import {

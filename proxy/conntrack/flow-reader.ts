@@ -2,7 +2,7 @@
  * Reads flows from the datagrams of a dump. A node can have a million flows: nothing is made for each of them but what was not seen before.
  * Pure but for its own state.
  */
-import type { Family } from '../addresses.ts'
+import type { Family } from '../rules/addresses.ts'
 import { headerBytes, readAttributes, walkMessages } from '../netlink/messages.ts'
 import { readAddress } from '../netlink/text.ts'
 import {

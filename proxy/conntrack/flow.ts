@@ -2,7 +2,7 @@
  * What the proxy sees of the kernel's connection tracking, and the port through which it takes entries out. An entry is called a flow:
  * the way that the packets of one client port to one address take, chosen with the first packet and kept as long as packets come.
  */
-import type { Family } from '../addresses.ts'
+import type { Family } from '../rules/addresses.ts'
 
 /** Protocols that Services have. */
 export type FlowProtocol = 'tcp' | 'udp' | 'sctp'

@@ -2,7 +2,7 @@
  * Flows through the `conntrack` program, where netlink cannot be used: one process that lists, and one for each pair of a frontend and a
  * stale target, however many flows that pair has. Lines are as conntrack-tools 1.4 print them.
  */
-import type { Family } from '../addresses.ts'
+import type { Family } from '../rules/addresses.ts'
 import { ProgramMissing, type Run } from '../program.ts'
 import { type Flow, FlowFailure, type FlowProtocol, type FlowQuery, type FlowTable } from './flow.ts'
 

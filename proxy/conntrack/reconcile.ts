@@ -5,7 +5,7 @@
  */
 import type { Clock } from '../../kube/clock.ts'
 import type { Log } from '../../kube/log.ts'
-import { type Family, families } from '../addresses.ts'
+import { type Family, families } from '../rules/addresses.ts'
 import type { FlowTable, FrontendId } from './flow.ts'
 import { isStale, queriesFor, type Serving } from './stale.ts'
 

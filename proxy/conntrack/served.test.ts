@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
 import type { EndpointSlice, Service } from '../../kube/objects.ts'
-import { createRuleset } from '../ruleset.ts'
-import { type EndpointSpec, here, node, objectsInMemory, service, slice, states, there } from '../testing.ts'
+import { createRuleset } from '../rules/ruleset.ts'
+import { type EndpointSpec, here, node, objectsInMemory, service, slice, states, there } from '../rules/testing.ts'
 import { createServedFrontends } from './served.ts'
 
 const udpPort = { name: '', port: 53, protocol: 'UDP' as const, nodePort: 30_053 }

@@ -3,12 +3,12 @@
  * have changed so that flows may be stale. Not the same as the endpoints that new packets are sent to: policies and topology do not count.
  * No I/O. `settle` has to be called at the moment when the ruleset settles, so that both have seen the same objects.
  */
-import type { ElementId } from '../elements.ts'
-import { portEndpoints } from '../endpoints.ts'
-import { frontends, isProxied } from '../frontends.ts'
-import { createLedger } from '../ledger.ts'
-import type { Claims, NodeFacts } from '../rules.ts'
-import type { ObjectView } from '../ruleset.ts'
+import type { ElementId } from '../rules/elements.ts'
+import { portEndpoints } from '../rules/endpoints.ts'
+import { frontends, isProxied } from '../rules/frontends.ts'
+import { createLedger } from '../rules/ledger.ts'
+import type { Claims, NodeFacts } from '../rules/rules.ts'
+import type { ObjectView } from '../rules/ruleset.ts'
 import type { FlowProtocol, FrontendId } from './flow.ts'
 import { doubtful, targetsIn, targetsText } from './stale.ts'
 

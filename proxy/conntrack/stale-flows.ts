@@ -4,9 +4,9 @@
  */
 import type { Clock } from '../../kube/clock.ts'
 import type { Log } from '../../kube/log.ts'
-import type { Change } from '../elements.ts'
-import type { NodeFacts } from '../rules.ts'
-import type { ObjectView } from '../ruleset.ts'
+import type { Change } from '../rules/elements.ts'
+import type { NodeFacts } from '../rules/rules.ts'
+import type { ObjectView } from '../rules/ruleset.ts'
 import type { FlowTable, FrontendId } from './flow.ts'
 import { createFlowReconciler, type FlowReconcilerOptions } from './reconcile.ts'
 import { createServedFrontends } from './served.ts'

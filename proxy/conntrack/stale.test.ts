@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
-import { difference } from '../elements.ts'
-import type { ServiceEndpoint } from '../endpoints.ts'
+import { difference } from '../rules/elements.ts'
+import type { ServiceEndpoint } from '../rules/endpoints.ts'
 import type { Flow, FlowProtocol } from './flow.ts'
 import { doubtful, doubtfulElements, isStale, queriesFor, targetsIn, targetsText } from './stale.ts'
 

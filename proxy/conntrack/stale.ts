@@ -4,9 +4,9 @@
  * Traffic policies and topology do not matter: a flow to an endpoint that serves lives on, as with kube-proxy.
  * TCP clients notice by themselves when an endpoint goes; what they cannot get out of is an attempt from before the Service existed.
  */
-import type { Family } from '../addresses.ts'
-import { type Change, type ElementSet, partsOf } from '../elements.ts'
-import type { ServiceEndpoint } from '../endpoints.ts'
+import type { Family } from '../rules/addresses.ts'
+import { type Change, type ElementSet, partsOf } from '../rules/elements.ts'
+import type { ServiceEndpoint } from '../rules/endpoints.ts'
 import type { Flow, FlowProtocol, FlowQuery, FrontendId } from './flow.ts'
 
 /** Targets of a frontend; undefined when there is no such frontend. TCP frontends need not name theirs. */

@@ -2,8 +2,8 @@
  * For tests: the first packet of a connection walks through chains as the kernel does, table nat, then filter, then nat again. Where chance
  * or memory decides, both ways are followed. Every match and target that we write is understood; any other is an error.
  */
-import { contains, parseAddress, parseCidr } from '../addresses.ts'
-import type { Fate, Packet } from '../packet-walk.ts'
+import { contains, parseAddress, parseCidr } from '../rules/addresses.ts'
+import type { Fate, Packet } from '../rules/packet-walk.ts'
 import { jumps, type Table } from './chains.ts'
 import type { AllChains } from './family-rules.ts'
 

@@ -8,9 +8,9 @@
  * endpoints that reach themselves. Table filter: new connections that were not translated and should have been are dropped or refused
  * (UNTRANSLATED, ANSWERS), before INPUT, FORWARD and OUTPUT alike.
  */
-import type { Family } from '../addresses.ts'
-import { fingerprint } from '../fingerprint.ts'
-import type { LocalMatch } from '../local-detection.ts'
+import type { Family } from '../rules/addresses.ts'
+import { fingerprint } from '../rules/fingerprint.ts'
+import type { LocalMatch } from '../rules/local-detection.ts'
 import type { SkeletonOptions } from '../nftables/skeleton.ts'
 import type { Chains, Entry } from './dispatch.ts'
 import { endpointsOf, type FrontendWish, type Wishes } from './wishes.ts'

@@ -3,7 +3,7 @@
  * digits of the address, then by port. kube-proxy's list is linear: at 10,000 Services a new connection walks through 10,000 rules. Pure.
  * A chain with few rules is not split, so that a small cluster's rules read as a list.
  */
-import type { Family } from '../addresses.ts'
+import type { Family } from '../rules/addresses.ts'
 
 /** What happens to packets for this address, and port if there is one. */
 export interface Entry {

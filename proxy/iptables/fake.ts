@@ -2,7 +2,7 @@
  * iptables-save and iptables-restore --noflush in memory, for tests. A table is taken as a whole or not at all, and what the programs
  * refuse is refused: rules for chains that are not there, jumps to such, deleting a chain that is in use or not empty, a rule that is not there.
  */
-import type { Family } from '../addresses.ts'
+import type { Family } from '../rules/addresses.ts'
 import { WriteError } from '../writer.ts'
 import type { Iptables } from './iptables.ts'
 

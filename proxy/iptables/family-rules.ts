@@ -1,6 +1,6 @@
 /** All chains of one family, kept after the elements: a change of elements in, the chains that differ out. No I/O. */
-import type { Family } from '../addresses.ts'
-import type { Change, ElementSet } from '../elements.ts'
+import type { Family } from '../rules/addresses.ts'
+import type { Change, ElementSet } from '../rules/elements.ts'
 import type { SkeletonOptions } from '../nftables/skeleton.ts'
 import {
   clusterIpEntry,

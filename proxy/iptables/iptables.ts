@@ -3,7 +3,7 @@
  * `nf_tables` (iptables-nft) writes into the tables that mode nftables uses, rule by rule, and is far slower (reference: > 300 s for what
  * takes legacy 2 s).
  */
-import type { Family } from '../addresses.ts'
+import type { Family } from '../rules/addresses.ts'
 import { ProgramMissing, type Run } from '../program.ts'
 import { WriteError } from '../writer.ts'
 

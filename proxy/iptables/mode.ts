@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import type { Clock } from '../../kube/clock.ts'
 import type { Log } from '../../kube/log.ts'
-import { families } from '../addresses.ts'
+import { families } from '../rules/addresses.ts'
 import type { Mode, ModeOptions } from '../mode.ts'
 import { ProgramMissing, type Run } from '../program.ts'
 import { WriteError } from '../writer.ts'

@@ -2,8 +2,8 @@
  * The elements that rules were made from, read out of the rules: the counterpart of chains.ts. A restarted proxy finds out by it what its
  * predecessor has left. The result is a guess until the rules made from it are the ones it came from; `recover` makes sure of that. Pure.
  */
-import type { Family } from '../addresses.ts'
-import { type ElementId, elementId, type MapName } from '../elements.ts'
+import type { Family } from '../rules/addresses.ts'
+import { type ElementId, elementId, type MapName } from '../rules/elements.ts'
 import type { SkeletonOptions } from '../nftables/skeleton.ts'
 import { prefix, trees } from './chains.ts'
 import { isOfTree } from './dispatch.ts'

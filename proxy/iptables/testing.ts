@@ -1,7 +1,7 @@
 /** For tests: sets of elements as rules.ts makes them, of a few words each, and random ones. */
-import type { Family } from '../addresses.ts'
-import { type ElementId, elementId, type MapName } from '../elements.ts'
-import { fingerprint } from '../fingerprint.ts'
+import type { Family } from '../rules/addresses.ts'
+import { type ElementId, elementId, type MapName } from '../rules/elements.ts'
+import { fingerprint } from '../rules/fingerprint.ts'
 import type { SkeletonOptions } from '../nftables/skeleton.ts'
 
 export const options: SkeletonOptions = {

@@ -2,8 +2,8 @@
  * What the elements of one family say, gathered by frontend: iptables has a chain for a frontend where nftables has elements of many maps.
  * No text of rules here; what an element means stands in elements.ts.
  */
-import type { Family } from '../addresses.ts'
-import { type Change, type ElementSet, type ElementParts, partsOf } from '../elements.ts'
+import type { Family } from '../rules/addresses.ts'
+import { type Change, type ElementSet, type ElementParts, partsOf } from '../rules/elements.ts'
 
 /** One way to choose: endpoints by slot (`address . port`), or none: packets are dropped. Undefined: it does not apply. */
 export interface Choice {

@@ -3,8 +3,8 @@
  * routes to its addresses all the same, no multicast or link-local address comes with it, and programs that look for the node's addresses
  * pass over it. The addresses are never chosen as the source of other packets (scope host, and for IPv6 deprecated from the start).
  */
-import type { Family } from '../addresses.ts'
-import { parseAddress } from '../addresses.ts'
+import type { Family } from '../rules/addresses.ts'
+import { parseAddress } from '../rules/addresses.ts'
 import type { Run } from '../program.ts'
 import { WriteError } from '../writer.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { applied, type Change, difference, type ElementSet } from '../elements.ts'
+import { applied, type Change, difference, type ElementSet } from '../rules/elements.ts'
 import { nodePlan, type PlanOptions, replannedFor } from './node-plan.ts'
 import { noExtras, serverMarks } from './table.ts'
 

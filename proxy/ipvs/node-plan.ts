@@ -2,7 +2,7 @@
  * What the node's virtual servers, marks and bound addresses should be, kept up to date change by change: only frontends that a change
  * touches are worked out again. Pure; writer.ts carries it out.
  */
-import { type Change, type ElementId, type ElementSet, partsOf } from '../elements.ts'
+import { type Change, type ElementId, type ElementSet, partsOf } from '../rules/elements.ts'
 import { type Extras, type ExtrasChange, noExtras, type Recorded, serverMarks } from './table.ts'
 import { addressName, type Frontend, markName, serversOf, type VirtualServer } from './virtual-servers.ts'
 

@@ -6,7 +6,7 @@
  * A packet's way: `checks` and `marks` before IPVS sees it (at the local input hook, or for the node's own packets at output, -98); IPVS
  * translates; `nat-post` masquerades by what connection tracking remembers of the packet as it came.
  */
-import { type Family, families } from '../addresses.ts'
+import { type Family, families } from '../rules/addresses.ts'
 import {
   type Change,
   type ElementId,
@@ -15,8 +15,8 @@ import {
   type ElementSet,
   type MapName,
   partsOf,
-} from '../elements.ts'
-import { fingerprint } from '../fingerprint.ts'
+} from '../rules/elements.ts'
+import { fingerprint } from '../rules/fingerprint.ts'
 import { recordMapTexts } from '../nftables/record-maps.ts'
 import type { SkeletonOptions } from '../nftables/skeleton.ts'
 

@@ -3,8 +3,8 @@
  * Local) has a second one, named by a packet mark, for Pods and the node itself: IPVS looks for a mark first.
  * What has no virtual server is refused or dropped by the table (table.ts) before IPVS is asked.
  */
-import type { Family } from '../addresses.ts'
-import { type ElementSet, elementId, type MapName } from '../elements.ts'
+import type { Family } from '../rules/addresses.ts'
+import { type ElementSet, elementId, type MapName } from '../rules/elements.ts'
 
 export type Protocol = 'tcp' | 'udp' | 'sctp'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { createVirtualClock } from '../../kube/virtual-clock.ts'
-import type { ElementSet } from '../elements.ts'
+import type { ElementSet } from '../rules/elements.ts'
 import type { Nft } from '../nftables/nft.ts'
 import type { Run } from '../program.ts'
 import { WriteError } from '../writer.ts'

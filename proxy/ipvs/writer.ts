@@ -7,13 +7,13 @@
  * A connection to an endpoint that leaves goes on: its target gets weight 0 and is taken away when it has nothing left (`tidy`).
  */
 import type { Clock } from '../../kube/clock.ts'
-import { type Change, type ElementSet, isEmpty } from '../elements.ts'
+import { type Change, type ElementSet, isEmpty } from '../rules/elements.ts'
 import type { Nft } from '../nftables/nft.ts'
 import type { SkeletonOptions } from '../nftables/skeleton.ts'
 import { ProgramMissing, type Run } from '../program.ts'
 import { type RuleWriter, WriteError } from '../writer.ts'
 import type { BoundAddresses } from './bound-addresses.ts'
-import { families } from '../addresses.ts'
+import { families } from '../rules/addresses.ts'
 import { after, commandsFor, finished, isAsWanted, type SeenServer, type SeenServers } from './kernel-servers.ts'
 import { type NodePlan, nodePlan, type PlanOptions, replannedFor } from './node-plan.ts'
 import {

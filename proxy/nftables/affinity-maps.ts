@@ -2,7 +2,7 @@
  * The maps where the kernel keeps what session affinity remembers. An IPv4 client is one element: `client . session : address . port`.
  * An IPv6 client is one in each of two maps (skeleton.ts: words), under `hash . hash . session`. Pure.
  */
-import type { Family } from '../addresses.ts'
+import type { Family } from '../rules/addresses.ts'
 import type { AffinityEntry } from '../writer.ts'
 import type { AffinityMap } from './layout.ts'
 

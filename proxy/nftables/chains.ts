@@ -2,8 +2,8 @@
  * Which chains a set of elements needs beyond the skeleton's fixed ones, and the text that makes them. Pure; used by both writers:
  * chains and rules are always written as text.
  */
-import { type Family, families } from '../addresses.ts'
-import { chainsOf, type ElementSet } from '../elements.ts'
+import { type Family, families } from '../rules/addresses.ts'
+import { chainsOf, type ElementSet } from '../rules/elements.ts'
 import { choiceTexts } from './choices.ts'
 import { countOf, firstCounts, lateRules, type SkeletonOptions, skeleton, tableName } from './skeleton.ts'
 

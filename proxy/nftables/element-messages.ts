@@ -2,8 +2,8 @@
  * Elements as nf_tables messages and back: one datagram is one transaction over both families. Only elements are ever written this way,
  * never tables, chains or rules (nft would not be able to list them). Pure. Numbers: linux/netfilter/nf_tables.h.
  */
-import { type Family, families } from '../addresses.ts'
-import type { Change, ElementId, ElementSet } from '../elements.ts'
+import { type Family, families } from '../rules/addresses.ts'
+import type { Change, ElementId, ElementSet } from '../rules/elements.ts'
 import {
   type Acknowledgement,
   control,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
-import { type Family, parseAddress, parseCidr, rangeKey } from '../addresses.ts'
+import { type Family, parseAddress, parseCidr, rangeKey } from '../rules/addresses.ts'
 import { MalformedText } from '../netlink/text.ts'
 import { fieldBytes, readFields, writeFields } from './fields.ts'
 import type { Field } from './layout.ts'

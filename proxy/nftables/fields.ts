@@ -2,7 +2,7 @@
  * Text of an element to the bytes of its fields and back, the hot path of the netlink writer: no splitting, no regular expressions.
  * The spelling is that of nft and of addresses.ts (RFC 5952). Pure but for the buffer given.
  */
-import type { Family } from '../addresses.ts'
+import type { Family } from '../rules/addresses.ts'
 import { endOfNumber, MalformedText, numberAt, readAddress, writeAddress, writeNumber } from '../netlink/text.ts'
 import { choiceNumber, chosenVerdict } from './choices.ts'
 import type { Field } from './layout.ts'

@@ -2,8 +2,8 @@
  * Networks in a set of plain addresses with `flags interval`. The kernel holds the ends of a network as two elements: its first address, and
  * the one behind its last, marked as an end (missing when there is none behind). In concatenations ranges are one element (element-messages.ts).
  */
-import type { Family } from '../addresses.ts'
-import type { ElementId } from '../elements.ts'
+import type { Family } from '../rules/addresses.ts'
+import type { ElementId } from '../rules/elements.ts'
 import { type Message, readAttributes } from '../netlink/messages.ts'
 import { addressBytes, readFields } from './fields.ts'
 import { type Layout, layouts } from './layout.ts'

@@ -2,7 +2,7 @@
  * How the maps and sets of the skeleton look as bytes: the fields of each key and value, in order. Must agree with the types that
  * skeleton.ts declares (a test writes and lists an element of each). Everything netlink needs to know about a map stands here.
  */
-import type { MapName } from '../elements.ts'
+import type { MapName } from '../rules/elements.ts'
 
 /**
  * `address` 4 or 16 bytes, `protocol` 1, `port` 2, `number` 4 in the machine's order, `slot` the same (slot-handles.ts), `id` the same in nft's

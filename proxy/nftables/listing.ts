@@ -1,6 +1,6 @@
 /** Reads elements out of the text that `nft list map` and `nft list set` print. Pure. */
-import type { Family } from '../addresses.ts'
-import { type ElementId, elementId, elementMaps, type MapName } from '../elements.ts'
+import type { Family } from '../rules/addresses.ts'
+import { type ElementId, elementId, elementMaps, type MapName } from '../rules/elements.ts'
 import type { AffinityElement } from './affinity-maps.ts'
 import { isChoice, verdictOfHandle } from './choices.ts'
 import type { AffinityMap } from './layout.ts'

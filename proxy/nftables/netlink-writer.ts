@@ -3,9 +3,9 @@
  * Tables, chains and rules are text for nft all the same: rules written by raw netlink can make `nft list` abort on the whole host.
  * Both produce the same listing. Changes that others make to our tables are heard of at once (`watch`).
  */
-import type { Family } from '../addresses.ts'
-import { families } from '../addresses.ts'
-import { type Change, difference, elementMaps, type ElementSet, isEmpty } from '../elements.ts'
+import type { Family } from '../rules/addresses.ts'
+import { families } from '../rules/addresses.ts'
+import { type Change, difference, elementMaps, type ElementSet, isEmpty } from '../rules/elements.ts'
 import { dump, exchange, refusalIn } from '../netlink/exchange.ts'
 import { readMessages } from '../netlink/messages.ts'
 import { type Netlink, NetlinkFailure, type NetlinkSocket } from '../netlink/socket.ts'

@@ -2,7 +2,7 @@
  * Declarations that every nft table of ours begins with, in modes nftables and ipvs: who is a Pod, what is a frontend, its verdict and its
  * endpoints. What else the tables hold differs.
  */
-import type { Family } from '../addresses.ts'
+import type { Family } from '../rules/addresses.ts'
 
 export interface OwnTypes {
   /** Declarations of `ep` and `ep-local`, and of `learn`, without name: `{ type ... : ...; }`. */

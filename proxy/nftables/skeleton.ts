@@ -8,10 +8,10 @@
  * the one this client has (`recall`), else by the frontend's verdict (choices.ts); `translated` afterwards remembers the choice, and refuses what
  * should have been translated; `unknown` refuses what was sent to a ClusterIP and belongs to no Service, where it would leave the node.
  */
-import { type Family, families } from '../addresses.ts'
-import { fingerprint } from '../fingerprint.ts'
-import type { LocalMatch, LocalMatches } from '../local-detection.ts'
-import { maxSlots } from '../slots.ts'
+import { type Family, families } from '../rules/addresses.ts'
+import { fingerprint } from '../rules/fingerprint.ts'
+import type { LocalMatch, LocalMatches } from '../rules/local-detection.ts'
+import { maxSlots } from '../rules/slots.ts'
 import { affinityMaps } from './affinity-maps.ts'
 import { choiceTexts } from './choices.ts'
 import { firstSlotHandle, lastSlotHandle, slotBase } from './slot-handles.ts'

@@ -3,7 +3,7 @@
  * somebody flushed, added or changed rules, which elements alone do not show. Only read by netlink, never written.
  */
 import { hash } from 'node:crypto'
-import { type Family, families } from '../addresses.ts'
+import { type Family, families } from '../rules/addresses.ts'
 import { dump, exchange, refusalIn } from '../netlink/exchange.ts'
 import { readAttributes, textOf } from '../netlink/messages.ts'
 import type { NetlinkSocket } from '../netlink/socket.ts'

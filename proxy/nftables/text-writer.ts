@@ -2,8 +2,8 @@
  * The writer that speaks nft text: one `nft -f -` process a batch, which is one kernel transaction over both families.
  * A change costs about 10 ms whatever the size of the cluster. It is also the reference for what any other writer must produce.
  */
-import { families } from '../addresses.ts'
-import { type Change, type ElementSet, isEmpty, partsOf } from '../elements.ts'
+import { families } from '../rules/addresses.ts'
+import { type Change, type ElementSet, isEmpty, partsOf } from '../rules/elements.ts'
 import { affinityMaps, elementsOf, entriesOf } from './affinity-maps.ts'
 import { emptyTables, lateChains, lateText, removeText } from './chains.ts'
 import { choiceHandle, isChoice } from './choices.ts'

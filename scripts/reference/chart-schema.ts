@@ -6,8 +6,8 @@
 import { isMap, isScalar, isSeq, parseDocument } from 'yaml'
 import type { YAMLMap } from 'yaml'
 import { cloudSettings } from '../../providers/registry.ts'
-import { ignoredFields } from '../../proxy/config-ignored.ts'
-import { settings as proxySettings } from '../../proxy/config-settings.ts'
+import { ignoredFields } from '../../proxy/config/ignored.ts'
+import { settings as proxySettings } from '../../proxy/config/settings.ts'
 import { modeNames } from '../../proxy/mode-names.ts'
 
 export interface Schema {

@@ -1,6 +1,6 @@
 /** docs/reference/proxy-settings.md: every setting of the proxy with its flags, its fields and its default, from the table they are parsed by. */
-import { ignoredFields, ignoredFlags } from '../../proxy/config-ignored.ts'
-import { type Setting, settings, type Source } from '../../proxy/config-settings.ts'
+import { ignoredFields, ignoredFlags } from '../../proxy/config/ignored.ts'
+import { type Setting, settings, type Source } from '../../proxy/config/settings.ts'
 import { markdownTable } from './markdown.ts'
 
 export function proxySettingsPage(): string {

@@ -114,7 +114,7 @@ describe('marks', () => {
     const inMode = ['ClusterIP, mode nftables', 'a Pod reaches all ready endpoints, over IPv4 and IPv6, TCP and UDP']
     const both = recordedIn([
       run([
-        result('proxy/packet-walk.test.ts', ['a packet', walk], 'passed'),
+        result('proxy/rules/packet-walk.test.ts', ['a packet', walk], 'passed'),
         result('integration/proxy/cluster-ip.test.ts', inMode, 'passed'),
       ]),
     ]).marks

@@ -15,7 +15,7 @@ export const nodeBehaviours: readonly Behaviour[] = [
     text: '/healthz and /livez: behind with writing, a node that is being removed or carries the taint of the autoscaler (KEP-3836)',
     shown: [
       ...restart('health of the node: 200, 503 with the autoscaler taint, while /livez stays 200'),
-      ...unit('health')(
+      ...unit('health/health')(
         'a change that waits for longer than two sync periods makes it unhealthy, its write makes it healthy',
         "the body is kube-proxy's",
         'a node that is being removed fails /healthz, not /livez, and goes on serving',
@@ -35,7 +35,7 @@ export const nodeBehaviours: readonly Behaviour[] = [
     shown: [
       ...policy('the health check node port says how many ready endpoints the node has'),
       ...process('killed and started again, health check node ports answer before the lists have come'),
-      ...unit('adopted-health-checks')('answer as the previous process did, before any list'),
+      ...unit('health/adopted-health-checks')('answer as the previous process did, before any list'),
     ],
   },
   {

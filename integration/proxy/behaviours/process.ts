@@ -13,12 +13,12 @@ export const processBehaviours: readonly Behaviour[] = [
     text: "kube-proxy's flags and KubeProxyConfiguration; what has no meaning here is named",
     shown: [
       ...process('a configuration file takes the place of flags, and what does not count is named'),
-      ...unit('config-file')(
+      ...unit('config/file')(
         "kubeadm's works as it is, without a word",
         'every field that has a meaning is read',
         'unknown fields and those without a meaning are named',
       ),
-      ...unit('config-flags')("kube-proxy's flags without a meaning here are taken, and named"),
+      ...unit('config/flags')("kube-proxy's flags without a meaning here are taken, and named"),
     ],
     sameCode: true,
   },
@@ -28,7 +28,7 @@ export const processBehaviours: readonly Behaviour[] = [
     text: 'A changed configuration file is noticed; one that would not start changes nothing',
     shown: [
       ...process('another content of the file ends the process, one that would not start does not'),
-      ...unit('follow-file')('a content that would not start is said once and changes nothing'),
+      ...unit('config/follow-file')('a content that would not start is said once and changes nothing'),
     ],
     sameCode: true,
   },

@@ -8,7 +8,7 @@ const refusal = real('refusal')
 const affinity = real('affinity')
 const topology = real('topology')
 const process = real('process')
-const walk = unit('packet-walk')
+const walk = unit('rules/packet-walk')
 const everyPacket = walk('for all policies, endpoint states, hints, sources, frontends and families')
 
 export const serviceBehaviours: readonly Behaviour[] = [
@@ -269,7 +269,7 @@ export const serviceBehaviours: readonly Behaviour[] = [
         'a Service grows from 3 to 1,000 endpoints and shrinks again; no connection fails, the tables are not swapped',
         'of more than 1,000 endpoints 1,000 get traffic, and an event says so',
       ),
-      ...unit('slots')('above the limit, who has a slot keeps it'),
+      ...unit('rules/slots')('above the limit, who has a slot keeps it'),
     ],
   },
 ]
