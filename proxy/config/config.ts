@@ -14,7 +14,7 @@ import type { ListenAt } from '../listen.ts'
 import { type LocalDetection, localMatches } from '../rules/local-detection.ts'
 import { type ModeName } from '../mode-names.ts'
 import type { NodePortAddresses } from '../rules/node-facts.ts'
-import { type NodePortEntry, onLoopback } from '../rules/node-port-addresses.ts'
+import { type NodePortEntry, onLoopback } from './node-port-addresses.ts'
 import type { WriterChoice } from '../nftables/choose-writer.ts'
 import type { SkeletonOptions } from '../nftables/skeleton.ts'
 

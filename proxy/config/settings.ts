@@ -23,7 +23,7 @@ import {
 } from './kinds.ts'
 import { detectLocalModes } from '../rules/local-detection.ts'
 import { modeNames, type ModeName } from '../mode-names.ts'
-import { nodePortEntry } from '../rules/node-port-addresses.ts'
+import { nodePortEntry } from './node-port-addresses.ts'
 import { writerChoices } from '../nftables/choose-writer.ts'
 
 export interface Source {

@@ -4,7 +4,7 @@
  */
 import type { EndpointSlice, Service } from '../../kube/objects.ts'
 import type { Family } from './addresses.ts'
-import { adoptedPools, adoptedSessions, healthPortsIn, sessionIdsIn } from '../adoption.ts'
+import { adoptedPools, adoptedSessions, healthPortsIn, sessionIdsIn } from './adoption.ts'
 import type { Change, ElementSet } from './elements.ts'
 import { localReadyCount } from './endpoints.ts'
 import { type FlipState, flip, policyView } from './flip.ts'

@@ -1,6 +1,6 @@
 /** Where node ports are answered, as an administrator says it: networks and the keywords of kube-proxy 1.37. Pure. */
-import { type Address, type Cidr, contains, type Family, families, parseCidr } from './addresses.ts'
-import type { Kind } from '../config/kinds.ts'
+import { type Address, type Cidr, contains, type Family, families, parseCidr } from '../rules/addresses.ts'
+import type { Kind } from './kinds.ts'
 import type { ModeName } from '../mode-names.ts'
 
 const keywords = ['primary', 'localhost', 'all'] as const

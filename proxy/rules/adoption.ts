@@ -2,10 +2,10 @@
  * What a previous process has left in the kernel, as far as the next one goes on with it: places of endpoints, ids of sessions, health check
  * node ports held open. Pure.
  */
-import type { Service, TrafficPolicy } from '../kube/objects.ts'
-import { type ElementSet, elementId, partsOf } from './rules/elements.ts'
-import { type Frontend, frontends } from './rules/frontends.ts'
-import { type NodeFacts, type Pools, poolName, scopeOf, sessionName } from './rules/rules.ts'
+import type { Service, TrafficPolicy } from '../../kube/objects.ts'
+import { type ElementSet, elementId, partsOf } from './elements.ts'
+import { type Frontend, frontends } from './frontends.ts'
+import { type NodeFacts, type Pools, poolName, scopeOf, sessionName } from './rules.ts'
 
 /** Health check node ports that were held open, by ClusterIP. */
 export function healthPortsIn(elements: ElementSet): Map<string, number[]> {
