@@ -21,14 +21,14 @@ export interface RuleCount {
   written: number
 }
 
-/** All calls are made one after another. Each either happens completely or rejects with WriteError and changes nothing. */
+/** All calls are made one after another. Each either happens completely or rejects with WriteError; a change that is rejected changes nothing. */
 export interface RuleWriter {
   readonly name: string
   /** Those it writes rules of; absent: both. */
   readonly families?: readonly Family[]
   /** The elements in our tables; undefined when these are missing or of another skeleton. */
   read(): Promise<Map<string, string> | undefined>
-  /** Swaps the tables for new ones with these elements. What clients affinity remembers is carried over. */
+  /** Our tables whole and with exactly these elements, whatever was there. What clients affinity remembers is kept. */
   replace(elements: ElementSet): Promise<void>
   /** Chains that new verdicts need are made in the same batch, before them. */
   apply(change: Change): Promise<void>

@@ -2,6 +2,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { imageNodeFlags } from '../../integration/aws/operator.ts'
+import { followProxy } from '../../integration/proxy/proxy-output.ts'
 import { spawnIn } from '../../sandbox/nodes/netns.ts'
 import { exitOf } from '../../sandbox/nodes/processes.ts'
 import type { NodePlace } from '../../sandbox/nodes/topology.ts'
@@ -50,16 +51,7 @@ export function startProxyProcess(options: ProxyProcessOptions): ProxyProcess {
     { env: { ...imageEnv(), PATH: process.env['PATH'], HOME: '/nonexistent', NODE_COMPILE_CACHE: compileCache } },
   )
   children.push(child)
-  let log = ''
-  const ready = new Promise<void>((resolve, reject) => {
-    const read = (part: Buffer) => {
-      log += part.toString()
-      if (log.includes('rules are in place')) resolve()
-    }
-    child.stdout?.on('data', read)
-    child.stderr?.on('data', read)
-    child.once('exit', (code) => reject(new Error(`the proxy ended with ${code}: ${log}`)))
-  })
+  const { ready, log } = followProxy(child)
   ready.catch(() => {})
   const status = (field: string): number => {
     const text = readFileSync(`/proc/${child.pid}/status`, 'utf8')
@@ -80,7 +72,7 @@ export function startProxyProcess(options: ProxyProcessOptions): ProxyProcess {
       await exitOf(child)
       children.splice(children.indexOf(child), 1)
     },
-    log: () => log,
+    log,
   }
 }
 

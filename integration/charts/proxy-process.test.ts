@@ -15,6 +15,7 @@ import { spawnIn } from '../../sandbox/nodes/netns.ts'
 import { exitOf } from '../../sandbox/nodes/processes.ts'
 import { requires } from '../../scripts/requires.ts'
 import { type Agent, startAgent } from '../proxy/agent.ts'
+import { followProxy } from '../proxy/proxy-output.ts'
 import { eventually, type PodInWorld, startWorld, type World } from '../proxy/world.ts'
 import { ofKind, render } from './helm.ts'
 import type { Rendered } from './helm.ts'
@@ -78,19 +79,11 @@ describe('the proxy of the chart on a node', {
       ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', container, 'sh', capabilities, ...argv(main)],
       { env: { PATH: process.env['PATH'], KUBECONFIG: join(folder, 'kubeconfig') } },
     )
-    let log = prepared
-    await new Promise<void>((resolve, reject) => {
-      const read = (part: Buffer) => {
-        log += part.toString()
-        if (log.includes('rules are in place')) resolve()
-      }
-      child.stdout?.on('data', read)
-      child.stderr?.on('data', read)
-      child.once('exit', (code) => reject(new Error(`the proxy ended with ${code}: ${log}`)))
-    })
+    const { ready, log } = followProxy(child, prepared)
+    await ready
     running = {
       child,
-      log: () => log,
+      log,
       probe: async (kind) => {
         const port = main.ports?.find((each) => each.name === main[kind]?.httpGet.port)?.containerPort
         return (await onNode().http(`http://${world.nodeIp('node-1')}:${port}${main[kind]?.httpGet.path}`)).status

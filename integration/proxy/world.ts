@@ -21,6 +21,7 @@ import { createNetwork, type Network } from '../../sandbox/nodes/network.ts'
 import { exitOf } from '../../sandbox/nodes/processes.ts'
 import { bridgeAddress, namespaceOf, type PodPlace } from '../../sandbox/nodes/topology.ts'
 import { type Agent, startAgent } from './agent.ts'
+import { followProxy } from './proxy-output.ts'
 
 /** null deletes. */
 interface MergePatch {
@@ -183,20 +184,11 @@ export async function startWorld(name: string): Promise<World> {
         ...flags,
       ])
       children.push(child)
-      let log = ''
-      const ready = new Promise<void>((resolve, reject) => {
-        const read = (part: Buffer) => {
-          log += part.toString()
-          if (log.includes('rules are in place')) resolve()
-        }
-        child.stdout?.on('data', read)
-        child.stderr?.on('data', read)
-        child.once('exit', (code) => reject(new Error(`the proxy ended with ${code}: ${log}`)))
-      })
+      const { ready, log } = followProxy(child)
       await ready
       return {
         child,
-        log: () => log,
+        log,
         async end(signal) {
           const ended = exitOf(child)
           child.kill(signal)

@@ -148,9 +148,10 @@ export function netlinkWriter({ netlink, socket, nft, skeleton: options }: Netli
   const replace = async (elements: ElementSet) => {
     known = undefined
     const present = asWriteError('look', () => readStructure(socket))
-    if (isOurSkeleton(present, options) && (await mend(present, elements))) return
+    const isOurs = isOurSkeleton(present, options)
+    if (isOurs && (await mend(present, elements))) return
     // Tables that work are swapped in one transaction, which only nft can do; where there are none, nothing is lost in between.
-    if (isOurSkeleton(present, options)) await swapTables(nft, options, elements, rememberedClients())
+    if (isOurs) await swapTables(nft, options, elements, rememberedClients())
     else if (present.size > 0) await byText.replace(elements)
     else {
       await nft.load(emptyTables(options, elements))
